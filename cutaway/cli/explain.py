@@ -1,22 +1,31 @@
 """cutaway explain."""
 
+import shlex
+
 from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json
+from cutaway.errors import OptionError
 
 
-def explain_command(run, *, row, data, box, html, force, trust, as_json, **asked) -> None:
+def explain_command(run, *, row, given, data, box, html, force, trust, as_json, **asked) -> None:
     """Args: asked: neuron, weight, step, window, gates, top: what to show besides the row."""
+    if given is not None and data is not None:
+        raise OptionError(
+            f"the data were given twice: {given} and --input {data}",
+            expected="one of both",
+            fix="omit --input",
+        )
+    data = given if data is None else data
     with product(html, "--html", inputs=[data], force=force):
         _explain(run, row, data, box, html, trust, as_json, asked)
 
 
 def _explain(run, row, data, box, html, trust, as_json, asked) -> None:
-    from cutaway.errors import OptionError
-    from cutaway.runs import Run
     from cutaway.runs.explain import explain_row
+    from cutaway.runs.published_detector import open_detector_or_run
     from cutaway.story import write_page
 
-    opened = Run.open(run)
+    opened = open_detector_or_run(run)
     opened.trusted = trust
     stories = _stories(opened, data, row, **asked)
     steps_alone = asked["step"] and asked["weight"] is None
@@ -51,7 +60,7 @@ def _explain(run, row, data, box, html, trust, as_json, asked) -> None:
     if html is not None:
         console.print(f"\n[bold]{escape(html)}[/]\n  report for the browser", soft_wrap=True)
     elif shown is not None:
-        _print_hints(run, shown)
+        _print_hints(run, data, shown)
 
 
 def _once(stories) -> list:
@@ -104,12 +113,13 @@ def _of_weight(opened, explanation, path, index, top, step) -> list:
     return stories
 
 
-def _print_hints(run, explained) -> None:
+def _print_hints(run, data, explained) -> None:
     from cutaway.nn.trees import is_array
 
     print("\nMore:")
     story = explained.gradient  # of a prediction per row
-    command = f"  cutaway explain {run} --row {explained.row}"
+    source = "" if data is None else f" {shlex.quote(str(data))}"
+    command = f"  cutaway explain {run}{source} --row {explained.row}"
     if story is not None:
         layer = story.path.removesuffix(".weight")
         place = ",".join(map(str, story.index))

@@ -8,8 +8,8 @@ from cutaway.errors import OptionError
 
 
 def export_command(folder, out, *, onnx, safetensors, nms, force, as_json) -> None:
-    from cutaway.runs import Run
     from cutaway.runs.export import export_run_onnx, export_run_weights, interface
+    from cutaway.runs.published_detector import is_published, open_detector_or_run
 
     if onnx == safetensors:
         raise OptionError(
@@ -19,8 +19,11 @@ def export_command(folder, out, *, onnx, safetensors, nms, force, as_json) -> No
             expected="--onnx or --safetensors",
             fix="use --onnx for the network, --safetensors for the weights only",
         )
-    run = Run.open(folder)
-    path = Path(out) if out is not None else Path(folder) / f"network.{_suffix(onnx)}"
+    run = open_detector_or_run(folder)
+    usual = Path(folder, "network")
+    if is_published(folder):
+        usual = Path(str(folder).partition(":")[0])
+    path = Path(out) if out is not None else usual.with_name(f"{usual.name}.{_suffix(onnx)}")
     with product(path, "FILE", force=force):
         about = (
             export_run_onnx(run, path, suppressed=nms) if onnx else export_run_weights(run, path)
@@ -32,6 +35,8 @@ def export_command(folder, out, *, onnx, safetensors, nms, force, as_json) -> No
         return
     size = path.stat().st_size
     console.print(f"[bold]{escape(path)}[/]: {about['parameters']:,} parameters, {size:,} bytes")
+    if "source" in run.config["network"]:
+        console.print(escape(run.config["network"]["source"]))
     if not onnx:
         console.print(f"{about['tensors']} tensors; load them with `ct.load_weights(net, path)`")
         return

@@ -42,6 +42,13 @@ Trust = Annotated[
     typer.Option("--trust", help="Read the data that RUN names, although someone else made it."),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+RunOrDetectorArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="Folder of a run, or a published detector: yolov3-tiny or ssd-mobilenet.",
+    ),
+]
 DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="Data of the kind that the run was trained on.")
 ]

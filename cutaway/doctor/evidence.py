@@ -20,7 +20,7 @@ from cutaway.doctor.time_left import TimeLeft
 from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced
 from cutaway.engine import Tensor, no_grad
 from cutaway.errors import CutawayError, DataError, OptionError, TrainingError, counted
-from cutaway.nn import Module
+from cutaway.nn import Module, jit
 from cutaway.nn.state import Held, values_of
 from cutaway.nn.trees import count_rows, is_array, leaves, map_leaves
 from cutaway.train import EarlyStopping, Probes, Trainer
@@ -30,6 +30,7 @@ PROBED_ROWS = 256
 ROWS = 2000  # most rows on which losses are measured
 LEAST_STEPS = 60  # of a rerun, however long it takes
 BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to overfit one batch
+COMPILED = 100  # modules above which a network is compiled to run once: layer by layer takes longer
 TRIED_STEPS = 500  # most steps of a training with changes
 LEAST_ROWS, LEAST_EPOCHS = 20, 5  # with fewer, overfitting is not judged
 LEARNED = 0.05  # fraction of the chance-level loss that must be gone if anything was learned
@@ -127,6 +128,7 @@ class Evidence:
         self.notes: list[str] = []
         self.time_left = TimeLeft(plan.seconds)
         self._tried = {}
+        self._compiled: tuple = (None, None)  # (trainer, its training loss)
 
     @classmethod
     def gather(cls, plan: TrainingPlan) -> "Evidence":
@@ -231,12 +233,32 @@ class Evidence:
         variables = list(program.variables().values())
         held = Held(variables, values_of(variables))
         with program.in_mode(True), held, no_grad(), program.computing():
-            inputs = map_leaves(Tensor, program.inputs(x))
-            return loss_of(program, inputs, map_leaves(Tensor, y)).item()
+            inputs, targets = map_leaves(Tensor, program.inputs(x)), map_leaves(Tensor, y)
+            if len(program.net.modules()) <= COMPILED:
+                return loss_of(program, inputs, targets).item()
+            if trainer is not self._compiled[0]:
+                owners = program.owners(stepping=False).values()
+                step = jit(lambda x, y: loss_of(program, x, y), *owners, donate=False)
+                self._compiled = trainer, step
+            return self._compiled[1](inputs, targets).item()
 
     @functools.cached_property
     def initial_loss(self) -> float:
-        return self.loss_of(self.plan.fresh())
+        with self.at_start() as trainer:
+            return self.loss_of(trainer)
+
+    @contextlib.contextmanager
+    def at_start(self):
+        """The trainer with the weights that it began with: its programs are compiled already."""
+        own, begun = self.trainer.program.variables(), self.plan.program.variables()
+        trained = {path: variable.data for path, variable in own.items()}
+        try:
+            for path, variable in begun.items():
+                own[path].data = variable.data
+            yield self.trainer
+        finally:
+            for path, data in trained.items():
+                own[path].data = data
 
     @functools.cached_property
     def final_loss(self) -> float:

@@ -9,6 +9,7 @@ import functools
 import inspect
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -86,6 +87,10 @@ def heads_of(program: Program, x, y) -> tuple[list[Head], list[str]]:
     variables = list(program.variables().values())
     with program.in_mode(False), Held(variables, values_of(variables)), program.computing():
         inputs = map_leaves(Tensor, program.inputs(x))
+        if program.objective is not None:
+            possible = _fitting_terms(program, inputs, y)
+            if not any(possible.values()):
+                return [], list(possible)
         outputs = call(program.net, inputs)
         if program.objective is None and is_array(outputs) and is_array(y):
             loss = program.loss(outputs, map_leaves(Tensor, y))
@@ -116,6 +121,28 @@ def terms_of(program: Program, inputs, outputs, y) -> dict[str, Tensor]:
     return named_terms(program.loss(outputs, y))
 
 
+def _fitting_terms(program: Program, inputs, y) -> dict[str, bool]:
+    """{term of an objective: whether all that its losses compare has the size of a target}.
+
+    Only shapes are traced: nothing is computed, which takes long where nothing is compiled.
+    """
+    found = {}
+    sizes = {np.size(leaf) for leaf in leaves(y)}
+
+    def traced(inputs, y):
+        terms = terms_of(program, map_leaves(Tensor, inputs), None, map_leaves(Tensor, y))
+        for term, value in terms.items():
+            compared = _compared(value)
+            found[term] = bool(compared) and all(_target_size(r) in sizes for r in compared)
+
+    jax.eval_shape(traced, map_leaves(lambda leaf: leaf.data, inputs), y)
+    return found
+
+
+def _target_size(record: Record) -> int:
+    return np.size(record.arrays[1]) if len(record.arrays) == 2 else -1
+
+
 def loss_of(program: Program, inputs, y) -> Tensor:
     """The training loss for what the network gets, without the penalty."""
     return columns_of(program.terms_of_inputs(inputs, y))["loss"]
@@ -128,9 +155,9 @@ def summed(prediction, target, *, loss) -> Tensor:
 
 def _heads_in(term: str, value: Tensor, outputs, y) -> list[Head]:
     """The heads of a term; [] if a part of it is something else."""
-    if not value.requires_grad:
+    compared = _compared(value)
+    if not compared:
         return []
-    compared = [r for r in records(value.record) if r.operation.name in LOSSES]
     slopes = {}
     gradients(value, visit=lambda record, grad, _: slopes.setdefault(record.serial, grad))
     found = []
@@ -140,6 +167,13 @@ def _heads_in(term: str, value: Tensor, outputs, y) -> list[Head]:
             return []
         found.append(head)
     return found
+
+
+def _compared(value: Tensor) -> list[Record]:
+    """The losses of cutaway.losses in a term."""
+    if not value.requires_grad:
+        return []
+    return [r for r in records(value.record) if r.operation.name in LOSSES]
 
 
 def _head(term: str, record: Record, slope, outputs, y) -> Head | None:

@@ -32,7 +32,8 @@ def experiment_of_run(run: Run, **instead) -> Experiment:
     """
     config = run.config
     data = training_data_of(run)
-    given = {name: _plain(value) for name, value in config["options"].items()} | instead
+    given = {name: _plain(value) for name, value in config["options"].items()}
+    given |= KINDS[config["kind"]].own_options(run) | instead
     target = config["target"] if KINDS[config["kind"]].takes_target else None
     return prepare(data, target, kind=config["kind"], **given)
 

@@ -11,6 +11,7 @@ from cutaway.models import Detector, FasterRcnn, FastRcnn, SSDDetector, YoloDete
 from cutaway.models.region_detector import CODING
 from cutaway.models.region_heads import levels_of
 from cutaway.models.ssd import CODING as SSD_CODING
+from cutaway.models.ssd import SSDMobile
 from cutaway.models.yolo import NUMBERS
 from cutaway.nn import jit
 from cutaway.story.text import WIDTH, Story, number
@@ -27,7 +28,7 @@ class BoxArithmetic(Story):
         prior: (4,) x1 y1 x2 y2 of the prior or proposal, in pixels of the input.
         box: (4,) the same of the box, before it is clipped.
         score: of the box.
-        layer: path of the layer whose map it was read from; None: not of a feature pyramid.
+        layer: path of the layer whose map it was read from; None: there is none of its own.
         level: number of that map, the largest one first.
     """
 
@@ -144,7 +145,11 @@ def _of_yolo(detector, x, candidate, kind, name) -> BoxArithmetic:
         prior,
         box,
         score,
-        *_read_from(detector, "net.pyramid", len(net.table) - 1 - at.scale),
+        *_first_of(
+            detector,
+            [f"net.pyramid.output{len(net.table) - at.scale}", f"net.head{at.scale + 1}.0"],
+            len(net.table) - 1 - at.scale,
+        ),
     )
 
 
@@ -177,7 +182,7 @@ def _of_ssd(detector, x, candidate, kind, name) -> BoxArithmetic:
     return BoxArithmetic(
         f"Prior {candidate} ({s(pw)} x {s(ph)} pixels) at x {s(px)}, y {s(py)}",
         values, lines, prior, box, score,
-        *_read_from(detector, "net.body.pyramid", int(np.searchsorted(ends, candidate, "right"))),
+        *_map_of_ssd(detector, int(np.searchsorted(ends, candidate, "right"))),
     )  # fmt: skip
 
 
@@ -218,14 +223,23 @@ def _of_rcnn(net, x, candidate, kind, name) -> BoxArithmetic:
         f"{origin}: {_corners(proposal)}; its {net.region_size} x {net.region_size} regions are "
         f"read from the map of 1/{net.strides[level]}",
         values, lines, proposal, box, float(shares[kind + 1]),
-        *_read_from(net, "pyramid", level),
+        *_first_of(net, [f"pyramid.output{level + 1}"], level),
     )  # fmt: skip
 
 
-def _read_from(net: Detector, pyramid: str, level: int) -> tuple[str | None, int]:
-    """(path of the layer of a feature pyramid that gives the map of a level, level)."""
-    layer = f"{pyramid}.output{level + 1}"
-    return (layer if layer in net.modules() else None), level
+def _map_of_ssd(detector: SSDDetector, level: int) -> tuple[str | None, int]:
+    body, paths = detector.net.body, [f"net.body.pyramid.output{level + 1}"]
+    if isinstance(body, SSDMobile):
+        extras = [f"extra{k}" for k in range(1, len(body.channels) - 1)]
+        paths = [f"net.body.{n}" for n in (f"body.{body.expanded}.0.expand", "body.top", *extras)]
+        paths = paths[level : level + 1]
+    return _first_of(detector, paths, level)
+
+
+def _first_of(net: Detector, paths: list[str], level: int) -> tuple[str | None, int]:
+    """(the first of these paths at which there is a layer, level): it gives the map of a level."""
+    modules = net.modules()
+    return next((path for path in paths if path in modules), None), level
 
 
 def _decoded(codes, prior, *, coding) -> tuple[list[str], np.ndarray]:

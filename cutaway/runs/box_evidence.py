@@ -13,7 +13,7 @@ from cutaway.engine import Tensor, as_array, gradients
 from cutaway.explain import GradCam
 from cutaway.explain.gradcam import cam_of
 from cutaway.explain.layerwise import plain_forward, replaced
-from cutaway.models import Detector, FasterRcnn
+from cutaway.models import Detector, FastRcnn
 from cutaway.models.region_detector import RegionDetector
 from cutaway.nn import Module, jit
 from cutaway.ops.region_alignment import region_weights
@@ -180,8 +180,8 @@ class OneBox(Module):
         net: the detector.
         candidate: number of the box among `net.all_boxes`.
         kind: its class.
-        proposal: x1 y1 x2 y2 that it began with, for a FasterRcnn: its proposals may come in
-            another order where numbers are rounded in another way.
+        proposal: x1 y1 x2 y2 that it began with, where a network proposes: its proposals may come
+            in another order where numbers are rounded in another way.
     """
 
     def __init__(self, net: Detector, candidate: int, kind: int, proposal=None):
@@ -189,8 +189,13 @@ class OneBox(Module):
         self.candidate, self.kind = candidate, kind
         self.proposal = None if proposal is None else tuple(float(n) for n in proposal)
 
+    @property
+    def _is_given(self) -> bool:
+        """Whether the proposals are not those of a network."""
+        return isinstance(self.net, FastRcnn) and self.net.network is None
+
     def forward(self, x):
-        if self.proposal is None or not isinstance(self.net, FasterRcnn):
+        if self.proposal is None or not isinstance(self.net, RegionDetector) or self._is_given:
             scores, row = self.net.all_boxes(x)["scores"], self.candidate
         else:
             given = np.tile(np.array(self.proposal, np.float32), (len(x), 1, 1))
@@ -215,7 +220,7 @@ def score_evidence(
         name: of its class.
 
     Returns:
-        (PixelShare, GradCam, or None without a feature pyramid)
+        (PixelShare, GradCam, or None where no layer gives the map, or it has one position)
     """
     picture, x = _in_color(x), x.astype(np.float32)
     layer = None if made.layer is None else net.net.modules()[made.layer]
@@ -225,6 +230,8 @@ def score_evidence(
 
         def watched(layer, *inputs, **named):
             out = plain_forward(layer, *inputs, **named)
+            if not inputs[0].requires_grad:  # a call that asks for the sizes of the maps
+                return out
             maps.append(out.data)
             # a zero that is added has the gradient of the map, which goes on to the pixels
             added.append(Tensor(jnp.zeros_like(out.data), requires_grad=True))
@@ -245,7 +252,7 @@ def score_evidence(
     found = jax.tree.map(lambda leaf: np.asarray(as_array(leaf))[0], found, is_leaf=_is_tensor)
     values = np.abs(found["pixels"]).sum(axis=-1)
     share = PixelShare(values, np.asarray(box, float), picture)
-    if made.layer is None:
+    if made.layer is None or found["maps"][0].shape[:2] == (1, 1):
         return share, None
     (maps,), (slopes,) = found["maps"], found["slopes"]
     output = float(found["score"][0])

@@ -17,7 +17,7 @@ from cutaway.runs.dense_report import Shown, dense_page
 from cutaway.runs.dense_rows import DenseRows
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.finished_run import Run
-from cutaway.runs.split import expect_no_columns, listed_files
+from cutaway.runs.split import LISTED, expect_no_columns, listed_files
 
 MEASURED = 8  # training examples whose scores are shown
 PIECES = 24  # of the validation examples, on which the loss is measured after an epoch
@@ -66,7 +66,7 @@ def split_rows(folder, options) -> tuple[dict[str, np.ndarray], list[str]]:
 
 
 def _listed(folder, path: Path) -> dict[str, np.ndarray]:
-    files = listed_files(path)
+    files = listed_files(path, LISTED)
     given = {name: np.asarray(folder.rows_named(file)) for name, file in files.items()}
     for one, other in itertools.combinations(given, 2):
         both = np.intersect1d(given[one], given[other])

@@ -58,6 +58,8 @@ def export_run_onnx(run, path, *, suppressed: bool = True) -> dict:
         "outputs": "\n".join(about.outputs),
         "preprocessing": json.dumps(run.preprocessing.to_json(), ensure_ascii=False),
     }
+    if "source" in run.config["network"]:
+        metadata["source"] = run.config["network"]["source"]
     if run.preprocessing.task in ("binary", "multiclass"):
         metadata["classes"] = json.dumps([str(name) for name in run.preprocessing.classes])
     given = {one.name: (one.shape, one.dtype) for one in about.network_inputs}

@@ -9,6 +9,7 @@ from cutaway.boxes import grid_of_boxes, kmeans_priors
 from cutaway.losses import yolo4_loss
 from cutaway.models import (
     Detector,
+    FasterRcnn,
     SSDDetector,
     YoloDetector,
     fast_rcnn_on_backbone,
@@ -59,15 +60,27 @@ def faster_rcnn_of(spec, source, pretrained) -> Detector:
 
 
 def fast_rcnn_of(spec, source, pretrained) -> Detector:
-    """Fast R-CNN on a backbone, whose regions are a grid over the picture."""
+    """Fast R-CNN on a backbone; its regions are a grid over the picture, or a network's."""
+    is_grid = "network" not in spec
     return fast_rcnn_on_backbone(
         source,
         spec["outputs"],
-        shapes=spec["priors"],
-        share=spec["share"],
+        shapes=spec["priors"] if is_grid else None,
+        share=spec["share"] if is_grid else SHARE,
+        network=None if is_grid else proposing_network(spec["network"]),
         regions=GRID_REGIONS._replace(score=LEAST_SCORE),
         pretrained=pretrained,
     )
+
+
+def proposing_network(spec) -> FasterRcnn:
+    """The first stage of the Faster R-CNN of a spec, with random weights."""
+    net = rcnn_on_backbone(
+        spec["from"], spec["outputs"], sizes=spec["anchors"], regions=SMALL_REGIONS,
+        pretrained=False,
+    )  # fmt: skip
+    del net.box_head  # of the second stage
+    return net
 
 
 DETECTORS = {
@@ -94,6 +107,8 @@ def detector_of(spec, source: str | None = None) -> Detector:
 
 def shapes_of_priors(spec) -> np.ndarray:
     """(priors, 2) widths and heights of the priors, or anchors, of a spec, in pixels."""
+    if "network" in spec:
+        return shapes_of_priors(spec["network"])
     if "priors" in spec:
         return np.asarray(spec["priors"], np.float64)
     corners = np.concatenate([base_anchors(sizes) for sizes in spec["anchors"]])

@@ -25,7 +25,9 @@ def object_rivals(experiment: ObjectExperiment) -> Rivals:
     """The Rivals of a detector."""
 
     def trained(model: str):
-        options = dataclasses.replace(experiment.options, model=model)
+        given = experiment.options
+        proposals = given.proposals if model == given.model else None
+        options = dataclasses.replace(given, model=model, proposals=proposals)
         return lambda rows, seed: _trained(experiment, options, rows, seed)
 
     own = experiment.options.model

@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
-from typing import Any
+from html import escape
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from cutaway.data import (
 from cutaway.metrics import DetectionScores
 from cutaway.metrics.coco_scores import coco_package
 from cutaway.metrics.detection_errors import DOUBLED, ERRORS, INVENTED, WRONG_CLASS
+from cutaway.models import Detector, FastRcnn
 from cutaway.nn import seed
 from cutaway.nn.trees import take_rows
 from cutaway.runs.class_weights import weights_of_classes
@@ -45,6 +48,13 @@ from cutaway.runs.object_networks import (
     detector_of,
     fitted_priors,
     shapes_of_priors,
+)
+from cutaway.runs.object_proposals import (
+    Proposer,
+    best_proposal_iou,
+    expect_size,
+    note_of_validation,
+    open_proposer,
 )
 from cutaway.runs.object_scores import classes_table, confusion_table, precision_curves
 from cutaway.runs.objects import ObjectRows, object_frame
@@ -87,7 +97,11 @@ class EpochPrecision(Callback):
 
 @dataclasses.dataclass(kw_only=True)
 class ObjectExperiment(DenseExperiment):
-    """DenseExperiment on pictures with boxes; y is a dict of padded targets."""
+    """DenseExperiment on pictures with boxes; y is a dict of padded targets.
+
+    Attributes:
+        proposer: the network that proposes regions, if the options name one.
+    """
 
     # a step takes half a second and more, and few pictures show the same
     DOCTOR_ROWS = 8
@@ -97,6 +111,7 @@ class ObjectExperiment(DenseExperiment):
     preprocessing: ObjectRows
     options: ObjectOptions
     y: Any
+    proposer: Proposer | None = None
 
     @property
     def data_line(self) -> str:
@@ -110,7 +125,7 @@ class ObjectExperiment(DenseExperiment):
         return self.spec  # a detector holds its loss: it was built with the weights
 
     def new_network(self, spec):
-        return detector_of(spec, self.options.from_)
+        return new_detector(spec, self.options, self.proposer)
 
     def targets(self):
         return self.y
@@ -149,8 +164,15 @@ class ObjectExperiment(DenseExperiment):
         return [one for one in found if one is not None]
 
     def _unfitted(self, frame):
-        best, labels = fits_of_boxes(self.preprocessing, frame, self.spec)
+        best, labels = self.fits(frame)
         return unfitted_boxes(best, self.preprocessing.names, labels)
+
+    def fits(self, frame) -> tuple[np.ndarray, np.ndarray]:
+        """See fits_of_boxes; of a network that proposes, with its regions in some pictures."""
+        if self.proposer is None:
+            return fits_of_boxes(self.preprocessing, frame, self.spec)
+        some = frame[evenly(len(frame), CHECKED)]
+        return best_proposal_iou(cast(FastRcnn, self.net), self.preprocessing, some)
 
     def worst(self, run: Run, most: int) -> list[Shown]:
         """The validation pictures with the most mistakes."""
@@ -220,7 +242,7 @@ class ObjectExperiment(DenseExperiment):
 
     def _priors_table(self) -> str:
         rows = self.preprocessing
-        best, labels = fits_of_boxes(rows, self.frame[self.sets["train"]], self.spec)
+        best, labels = self.fits(self.frame[self.sets["train"]])
         body = []
         for k, name in enumerate(rows.names):
             own = best[labels == k]
@@ -236,6 +258,12 @@ class ObjectExperiment(DenseExperiment):
             what = f"how well the best of the {count:,} boxes of the grid overlaps each box of the "
             what += f"training set: {(best >= FITS).mean():.2%} of them by at least {FITS:g}"
             priors = "Boxes of the grid"
+        if self.proposer is not None:
+            name = Path(self.proposer.run.path).name
+            what = f"how well the best region that the network of {escape(name)} proposes overlaps "
+            what += f"each box of {min(CHECKED, len(self.sets['train']))} training pictures: "
+            what += f"{(best >= FITS).mean():.1%} of them by at least {FITS:g}"
+            priors = "Its anchors"
         return (
             f"<p class='soft'>Before training: {what}, as IoU. {priors} in pixels of the input: "
             f"{shapes}.</p>"
@@ -259,6 +287,14 @@ def best_threshold(curves) -> float:
     return max(values, key=lambda t: (values[t], -abs(t - 0.5)))
 
 
+def new_detector(spec, options: ObjectOptions, proposer: Proposer | None) -> Detector:
+    """The detector of a spec before its training."""
+    net = detector_of(spec, options.from_)
+    if proposer is not None:
+        proposer.load_into(net)
+    return net
+
+
 def prepare_objects(
     path, options: ObjectOptions | None = None, *, why: str = "", sets: dict | None = None
 ):
@@ -272,14 +308,19 @@ def prepare_objects(
 
     Raises:
         DataError: see data.find_objects; a set without pictures.
-        OptionError: an unknown backbone; the extra "vision" is not installed.
+        OptionError: an unknown backbone; the extra "vision" is not installed; see open_proposer and
+            expect_size.
         RunError: its weights are not available.
     """
     options = ObjectOptions() if options is None else options
     coco_package()  # before anything is read or trained
     folder = find_objects(path)
     sets, notes = split_rows(folder, options) if sets is None else (sets, [])
+    proposer = None if options.proposals is None else open_proposer(options.proposals)
     size = picture_size(options.size, folder.sizes)
+    if proposer is not None:
+        size = proposer.size if options.size is None else size
+        expect_size(proposer, size)
     # the backbones take three channels, also of gray pictures
     training = dataclasses.replace(folder.subset(sets["train"]), channels=3)
     masks = options.model == "mask-rcnn"
@@ -302,12 +343,17 @@ def prepare_objects(
         "outputs": len(rows.names),
         "width": 96,
         "size": list(size),
-        **fitted_priors(options.model, boxes[:, 2:] - boxes[:, :2], labels, options.seed, size),
     }
+    if proposer is None:
+        sides = boxes[:, 2:] - boxes[:, :2]
+        spec |= fitted_priors(options.model, sides, labels, options.seed, size)
+    else:
+        spec["network"] = proposer.spec
+        notes += note_of_validation(proposer, frame, sets)
     if options.class_weights is not None:
         spec["class_weights"] = weights_of_classes(options.class_weights, rows.names, rows.counts)
     seed(options.seed)
-    net = detector_of(spec, options.from_)
+    net = new_detector(spec, options, proposer)
     stream = stream_examples(
         training,
         augmentation(rows, options, turns=looks_alike(options, folder.channels)),
@@ -322,6 +368,9 @@ def prepare_objects(
     trained = (
         "are trained too" if options.fine_tune else "stay as they are (--fine-tune trains them)"
     )
+    regions = ""
+    if proposer is not None:
+        regions = f"The regions are those that {proposer.run.path} proposes; it is copied. "
     return ObjectExperiment(
         kind="objects",
         source=str(path),
@@ -337,7 +386,8 @@ def prepare_objects(
         spec=spec,
         net=net,
         notes=[*folder.notes, *notes],
-        why=f"{why} The weights of the backbone {trained}.".strip(),
+        why=f"{why} {regions}The weights of the backbone {trained}.".strip(),
         stream=stream,
         sets=sets,
+        proposer=proposer,
     )

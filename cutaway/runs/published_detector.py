@@ -2,6 +2,7 @@
 
 import os
 
+from cutaway.errors import DataError
 from cutaway.models.pretrained_detectors import PRETRAINED_DETECTORS, pretrained_detector
 from cutaway.runs.finished_run import Run, trainer_for
 from cutaway.runs.objects import ObjectRows
@@ -28,8 +29,26 @@ class PublishedDetector(Run):
             threshold=about.threshold,
         )
         self.precision = "float32"
-        self.config = {"task": "detection", "target": "objects", "kind": "objects", "network": {}}
+        name = source.partition(":")[0]
+        network = {"model": name, "loss": name, "source": about.source}
+        self.config = {
+            "task": "detection",
+            "target": "objects",
+            "kind": "objects",
+            "network": network,
+            "options": {},
+        }
         self._trainer = trainer_for(self.net, {}, self.preprocessing, precision=self.precision)
+
+    def source(self) -> str:
+        raise DataError(
+            f"{self.path} is a published detector, which has no training data here",
+            expected="a picture, or pictures",
+            fix=f"name them, for example: cutaway explain {self.path} photo.jpg",
+        )
+
+    def notes_of_seen(self, frame):
+        return []
 
 
 def is_published(source) -> bool:

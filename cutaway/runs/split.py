@@ -15,7 +15,9 @@ WAYS = "random, time:COLUMN, group:COLUMN, or a file that lists the test rows"
 NO_VALIDATION = (
     "no validation rows: all rows train, and scores called validation are those of training rows"
 )
+LISTED = "random, a text file that lists the test examples"  # of examples without columns
 LISTS = {"train": "train.txt", "validation": "val.txt", "test": "test.txt"}
+FOLDER_OF_LISTS = f"or a folder with lists {', '.join(LISTS.values())}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,8 +141,8 @@ def expect_no_columns(split: str | None, examples: str) -> None:
     if colon and rule in ("time", "group"):
         raise OptionError(
             f"split={split!r}: {examples} have no columns",
-            expected="random, or a text file that lists the test examples",
-            fix="omit it, or write such a list",
+            expected=f"{LISTED}, {FOLDER_OF_LISTS}",
+            fix="omit it; to keep groups together, write lists in which each group is in one set",
         )
 
 
@@ -210,8 +212,12 @@ def _listed(path: Path, numbers, total: int) -> dict[str, np.ndarray]:
     return sets
 
 
-def listed_files(path: Path) -> dict[str, Path]:
+def listed_files(path: Path, ways: str = WAYS) -> dict[str, Path]:
     """{set: the text file that lists it}: a file lists the test examples, a folder all sets.
+
+    Args:
+        path: of the file or folder.
+        ways: what else a split may be, in words.
 
     Raises:
         OptionError: there is no such file, or none in the folder.
@@ -225,7 +231,7 @@ def listed_files(path: Path) -> dict[str, Path]:
     if not found:
         raise OptionError(
             came,
-            expected=f"{WAYS}, or a folder with lists {', '.join(LISTS.values())}",
+            expected=f"{ways}, {FOLDER_OF_LISTS}",
             fix="check the path",
         )
     return found

@@ -135,25 +135,26 @@ def how_measured(found) -> str:
     summary = found.summary
     examples, seeds = summary["examples"], summary["seeds"]
     tested = f"{summary['test_rows']:,}"
-    if summary["redrawn"]:
+    if seeds == 1:
+        drawn = "drawn at random" if summary["redrawn"] else "that came with the data"
+        text = f"One seed: {tested} test {examples} {drawn}; it "
+    elif summary["redrawn"]:
         text = f"{seeds} seeds, each with a new test set of {tested} {examples}; each seed "
     else:
         text = f"{seeds} seeds; the {tested} test {examples} came with the data. Each seed "
-    text += (
-        "samples the training sets from the remaining ones, the same for all models. ± is a 95% "
-        "confidence interval by Student's t over the seeds"
-    )
-    if summary["redrawn"]:
-        text += ", corrected for overlapping splits (Nadeau & Bengio 2003)"
+    text += "samples the training sets from the remaining ones, the same for all models"
+    if seeds > 1:
+        text += ". ± is a 95% confidence interval by Student's t over the seeds"
+        if summary["redrawn"]:
+            text += ", corrected for overlapping splits (Nadeau & Bengio 2003)"
+        text += ". The verdict is based on paired differences per seed"
     if "method" in summary:
         return text + (
-            ". The verdict is based on paired differences per seed. The network has "
-            f"{summary['parameters']:,} parameters. {summary['method']}"
+            f". The network has {summary['parameters']:,} parameters. {summary['method']}"
         )
     return text + (
-        ". The verdict is based on paired differences per seed. The network has "
-        f"{summary['parameters']:,} parameters and uses part of its training {examples} for "
-        "validation, to choose the epoch; scikit-learn's models have their default options and "
-        f"train on all of them. The {examples} are encoded (scaling, tokens) in the same way for "
-        "all models and sizes."
+        f". The network has {summary['parameters']:,} parameters and uses part of its "
+        f"training {examples} for validation, to choose the epoch; scikit-learn's models have "
+        f"their default options and train on all of them. The {examples} are encoded (scaling, "
+        "tokens) in the same way for all models and sizes."
     )

@@ -5,8 +5,17 @@ import pytest
 
 import cutaway as ct
 from cutaway.explain import grad_cam
-from cutaway.models import BasicBlock, PyramidYolo, ResNet, rcnn_on_backbone
-from cutaway.models.detector import YoloDetector
+from cutaway.explain.layerwise import plain_forward, replaced
+from cutaway.models import (
+    BasicBlock,
+    PyramidYolo,
+    ResNet,
+    SSDDetector,
+    YoloDetector,
+    rcnn_on_backbone,
+    ssd_mobilenet,
+    yolo3_tiny,
+)
 from cutaway.runs.box_arithmetic import arithmetic_of
 from cutaway.runs.box_evidence import (
     OneBox,
@@ -106,6 +115,61 @@ def test_grad_cam_of_a_box_is_that_of_the_map_it_was_read_from(two_stages, x, fo
     first, last = (arithmetic_of(net, x[None], k, 0, "cat") for k in (0, own - 1))
     assert (first.layer, first.level) == ("net.pyramid.output3", 2)
     assert (last.layer, last.level) == ("net.pyramid.output1", 0)
+
+
+def output_of(net, path, x):
+    """What the layer at a path gives in a call of the network, the first time."""
+    seen = []
+
+    def note(layer, *inputs, **named):
+        seen.append(plain_forward(layer, *inputs, **named))
+        return seen[-1]
+
+    with ct.no_grad(), replaced({net.modules()[path]: note}):
+        raw = net.raw(ct.Tensor(x))
+    return seen[0], raw
+
+
+@pytest.mark.slow
+def test_the_map_of_a_prior_of_yolov3_tiny_is_the_one_its_head_reads():
+    ct.nn.seed(0)
+    net, x = YoloDetector(yolo3_tiny(2)).eval(), RNG.random((1, 64, 96, 3)).astype(np.float32)
+    layers = {}
+    for candidate in range(0, 90, 7):  # 2 x 3 and 4 x 6 cells with 3 priors each
+        made = arithmetic_of(net, x, candidate, 0, "cat")
+        layers[made.layer] = 0 if candidate < 18 else 1
+        assert made.level == (1 if candidate < 18 else 0)
+    assert len(layers) == 2
+    for path, scale in layers.items():
+        own, raw = output_of(net, path, x)
+        with ct.no_grad():
+            read = getattr(net.net, f"head{scale + 1}")[1](own).numpy()
+        np.testing.assert_allclose(raw[scale].numpy().reshape(read.shape), read, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_map_of_a_prior_of_an_ssd_on_mobilenet_is_the_one_its_heads_read():
+    ct.nn.seed(0)
+    net, x = SSDDetector(ssd_mobilenet(2)).eval(), RNG.random((1, 96, 96, 3)).astype(np.float32)
+    priors = [len(own) * rows * columns for own, (rows, columns) in zip(
+        net.net.sizes, net.net.map_sizes(96, 96), strict=True)]  # fmt: skip
+    ends = np.cumsum(priors)
+    for level, end in enumerate(ends):
+        for candidate in (end - priors[level], end - 1):
+            made = arithmetic_of(net, x, int(candidate), 0, "cat")
+            assert made.level == level
+        own, raw = output_of(net, made.layer, x)
+        with ct.no_grad():
+            read = getattr(net.net, f"box{level + 1}")(own).numpy().reshape(-1, 4)
+        codes = raw["codes"].numpy()[0, end - priors[level] : end]
+        np.testing.assert_allclose(codes, read, atol=1e-5)
+    # of a map with a single position there is nothing to show
+    score = OneBox(net, int(ends[-1]) - 1, 0, made.prior)
+    share, seen = score_evidence(score, x[0], made.box, made, "cat")
+    assert seen is None and share.values.max() > 0
+    first = arithmetic_of(net, x, 0, 0, "cat")
+    _, seen = score_evidence(OneBox(net, 0, 0), x[0], first.box, first, "cat")
+    assert seen.map.shape == net.net.map_sizes(96, 96)[0] and np.abs(seen.raw).max() > 0
 
 
 def test_a_mask_is_told_in_pixels():

@@ -329,3 +329,11 @@ def test_a_search_begins_with_the_pretrained_weights(folder):
     for path, value in small_resnet(pretrained="drawn").state_dict().items():
         if f"net.body.{path}" in state:
             np.testing.assert_array_equal(state[f"net.body.{path}"], value)
+
+
+def test_a_split_that_pictures_cannot_have_says_which_they_can(folder):
+    for split, words in (("group:patient", "have no columns"), ("nowhere.txt", "no such list")):
+        with pytest.raises(OptionError, match=words) as caught:
+            prepare(folder, **OPTIONS, split=split)
+        assert "train.txt, val.txt, test.txt" in str(caught.value)
+        assert "COLUMN" not in str(caught.value)

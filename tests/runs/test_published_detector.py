@@ -1,6 +1,7 @@
 """Published detectors on photographs: what their own programs find, by name and without a run."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from PIL import Image
 from cutaway.errors import OptionError
 from cutaway.models import PRETRAINED_DETECTORS, pretrained_detector
 from cutaway.runs.published_detector import PublishedDetector, is_published
+from tests.cli.in_process import cutaway
 
 SHARED = Path(__file__).parents[3] / "shared"
 WEIGHTS = {
@@ -61,6 +63,70 @@ def test_mediapipes_detector_finds_a_cat_in_a_photograph_of_any_size(tmp_path):
     (one,) = found.each
     assert [row["class"] for row in one.rows] == ["Cat"]
     assert set(found.last()) == {"detections.csv", "detections.json", "data.yaml"}
+
+
+@pytest.mark.slow
+def test_a_photograph_is_explained_by_command_and_by_the_priors_own_arithmetic(tmp_path):
+    data = pytest.importorskip("skimage.data")
+    detector = published("ssd-mobilenet")
+    photograph = tmp_path / "chelsea.png"
+    Image.fromarray(data.chelsea()).save(photograph)
+    code, out, err = cutaway("explain", detector.path, photograph, "--box", 0, "--json")
+    assert not code, err
+    told = json.loads(out)
+    headings = [part["heading"] for part in told["parts"]]
+    assert headings[0] == "Boxes" and headings[2] == "Boxes that it left out"
+    assert headings[3:] == ["Pixels on which its score rests"]  # its map has a single position
+    listed, made, left_out, pixels = told["parts"]
+    assert told["truth"] is None and told["prediction"].startswith("1 Cat")
+    prior = np.array(made["prior"])
+    t = [made["values"][name] for name in ("tx", "ty", "tw", "th")]
+    center, sides = (prior[:2] + prior[2:]) / 2, prior[2:] - prior[:2]
+    center = center + sides * np.array(t[:2]) / 10
+    sides = sides * np.exp(np.array(t[2:]) / 5)
+    np.testing.assert_allclose(made["box"][:2], center - sides / 2, atol=1e-3)
+    np.testing.assert_allclose(made["box"][2:], center + sides / 2, atol=1e-3)
+    height, width = data.chelsea().shape[:2]
+    own = np.array(made["box"]) * np.tile([width, height], 2) / 300
+    shown = listed["boxes"][0]["box"]
+    np.testing.assert_allclose(shown, own.clip(0, [width, height] * 2), atol=0.01)
+    assert made["score"] == pytest.approx(1 / (1 + np.exp(-made["values"]["Cat"])), abs=1e-6)
+    assert left_out["overlaps"] and min(left_out["overlaps"]) > 0.5
+    assert 0.5 < pixels["inside"] <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_the_exported_file_finds_the_same_in_a_photograph(name, tmp_path):
+    data = pytest.importorskip("skimage.data")
+    runtime = pytest.importorskip("onnxruntime")
+    detector = published(name)
+    path = tmp_path / "net.onnx"
+    code, out, err = cutaway("export", detector.path, "--onnx", path)
+    assert not code, err
+    assert PRETRAINED_DETECTORS[name].source in out
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert session.get_modelmeta().custom_metadata_map["source"] in out
+    x = detector.preprocessing.framed(data.chelsea())[None]
+    names = ["boxes", "scores", "classes"]
+    theirs = dict(zip(names, session.run(names, {"pictures": x}), strict=True))
+    own = detector.outputs(x)
+    shown = np.flatnonzero(own["valid"][0])[:5]
+    assert len(shown)
+    for box, score, kind in zip(*(own[n][0][shown] for n in names), strict=True):
+        of_class = theirs["classes"] == kind
+        boxes, scores = theirs["boxes"][of_class], theirs["scores"][of_class]
+        k = np.abs(boxes - box).max(axis=1).argmin()
+        np.testing.assert_allclose(boxes[k], box, atol=0.02)
+        assert scores[k] == pytest.approx(score, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_an_explanation_without_a_photograph_says_that_one_is_needed(tmp_path):
+    code, _, err = cutaway("explain", published("ssd-mobilenet").path)
+    assert code == 2 and "cutaway explain ssd-mobilenet" in err and "photo.jpg" in err
+    code, _, err = cutaway("explain", "ssd-mobilenet", "a.png", "--input", "b.png")
+    assert code == 2 and "given twice: a.png and --input b.png" in err
 
 
 def test_names_are_known_and_a_folder_of_that_name_is_a_run(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from cutaway.cli.options import (
     Json,
     MaxBytes,
     RunArgument,
+    RunOrDetectorArgument,
     Trust,
     example,
     option,
@@ -24,7 +25,7 @@ from cutaway.runs.options.flags import parse_sizes
 
 @example("cutaway predict runs/students new.csv --out predictions.csv")
 def predict(
-    run: RunArgument,
+    run: RunOrDetectorArgument,
     data: DataArgument,
     out: Annotated[
         Path | None,
@@ -47,7 +48,7 @@ def predict(
 
 @example("cutaway evaluate runs/students more_students.csv")
 def evaluate(
-    run: RunArgument,
+    run: RunOrDetectorArgument,
     data: DataArgument,
     html: Annotated[
         Path | None,
@@ -122,7 +123,7 @@ def generate(
 
 @example("cutaway export runs/students --onnx students.onnx")
 def export(
-    run: RunArgument,
+    run: RunOrDetectorArgument,
     out: Annotated[
         Path | None,
         typer.Argument(
@@ -158,13 +159,23 @@ def export(
 def explain(
     run: Annotated[
         Path | None,
-        typer.Argument(metavar="[RUN]", help="Folder of a run.", show_default=False),
+        typer.Argument(
+            metavar="[RUN]", help="Folder of a run, or a published detector.", show_default=False
+        ),
+    ] = None,
+    given: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="Data to take the row from. [default: the training data]",
+            show_default=False,
+        ),
     ] = None,
     row: Annotated[int, typer.Option(help="Row of the data, counted from 0.")] = 0,
     data: Annotated[
         Path | None,
         option(
-            "Data to take the row from. [default: the training data]",
+            "The same as DATA.",
             "--input",
             metavar="FILE",
         ),
@@ -258,6 +269,7 @@ def explain(
     explain_command(
         run,
         row=row,
+        given=given,
         data=data,
         neuron=neuron,
         weight=weight,

@@ -14,7 +14,9 @@ ROWS = 17
 def look(evidence) -> Finding | None:
     """Replace all other rows and see whether the first row's output changes."""
     x, _ = evidence.plan.spread(ROWS)
-    return finding(evidence.plan.fresh(), x) or finding(evidence.trainer, x)
+    with evidence.at_start() as trainer:
+        found = finding(trainer, x)
+    return found or finding(evidence.trainer, x)
 
 
 def finding(trainer, x) -> Finding | None:

@@ -216,6 +216,10 @@ class DataKind:
         """
         return None
 
+    def own_options(self, run: Any) -> dict:
+        """{option: value} of a run in place of what it was trained from and now holds itself."""
+        return {}
+
     def shows_saliency(self, spec: dict) -> bool:
         """Whether Grad-CAM takes the place of the attribution, for a network of this spec."""
         return False

@@ -69,6 +69,10 @@ class ObjectKind(DataKind):
             "all classes; classes in order: " + ", ".join(rows.names)
         ]
 
+    def own_options(self, run):
+        has_copy = run.config["options"].get("proposals") is not None
+        return {"proposals": str(run.path)} if has_copy else {}
+
     def explain_example(self, run, data, row, *, box=None):
         from cutaway.runs.object_explain import explain_objects
 

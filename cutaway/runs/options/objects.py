@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from cutaway.errors import expect_choice, expect_range
+from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.runs.options.dense import expect_piece
 from cutaway.runs.options.every_kind import TrainingOptions
 from cutaway.runs.options.flags import AUGMENT, DENSE, MODEL, SIZE, Flag, option
@@ -28,6 +28,13 @@ COLOR = Flag(
     metavar="N",
 )
 
+PROPOSALS = Flag(
+    "For --model fast-rcnn, a run of faster-rcnn whose first stage proposes the regions.",
+    DENSE,
+    metavar="RUN",
+    default="a grid of regions",
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ObjectOptions(TrainingOptions):
@@ -35,7 +42,9 @@ class ObjectOptions(TrainingOptions):
 
     Attributes:
         model: "faster-rcnn", "yolo" or "ssd", on a pretrained backbone; "mask-rcnn" also outlines
-            the objects; "fast-rcnn" looks for them in a grid of regions.
+            the objects; "fast-rcnn" looks for them in given regions.
+        proposals: folder of the run of a "faster-rcnn" or "mask-rcnn" whose first stage proposes
+            the regions of "fast-rcnn"; the new run gets a copy of it. None: a grid.
         from_: the pretrained backbone, see TransferOptions.
         fine_tune: whether the backbone is trained too, with a lower learning rate for all.
         size: longer side of the pictures as the network takes them, letterboxed, or (height,
@@ -68,11 +77,21 @@ class ObjectOptions(TrainingOptions):
     patches: float = option(0.0, PATCHES)
     color: float = option(0.0, COLOR)
     turns: bool | None = option(None, TURNS)
+    proposals: str | None = option(None, PROPOSALS)
 
     def __post_init__(self):
         super().__post_init__()
         expect_choice(self.model, MODELS, what="model")
         expect_piece(self.size, 2)
+        if self.proposals is not None:
+            object.__setattr__(self, "proposals", str(self.proposals))  # a Path
+            if self.model != "fast-rcnn":
+                raise OptionError(
+                    f"proposals={self.proposals!r} with model={self.model!r}",
+                    expected="model fast-rcnn, which takes its regions from elsewhere",
+                    fix="add model='fast-rcnn' (--model fast-rcnn), or omit proposals "
+                    "(--proposals)",
+                )
         for name in ("mosaic", "patches", "color"):
             expect_range(getattr(self, name), what=name, least=0, most=1)
 
