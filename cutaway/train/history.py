@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cutaway.errors import DataError, expect_type
 from cutaway.files import write_atomically
+from cutaway.story.panels import legend_above
 
 
 class History:
@@ -97,6 +98,7 @@ class History:
             The matplotlib Figure.
         """
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
 
         metrics = [c[4:] for c in self.columns if c.startswith("val_") and c != "val_loss"]
         panels = ["loss", *metrics]
@@ -108,9 +110,10 @@ class History:
                     axes.plot(self["epoch"], self[column], label=label, linewidth=1.5)
             axes.set_title(name.replace("_", " "))
             axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.25)
             axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(frameon=False)
+            legend_above(axes)
         if path is not None:
             figure.savefig(path, dpi=150)
         return figure
