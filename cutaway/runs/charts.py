@@ -23,7 +23,12 @@ def curves(history, best_epoch=None) -> str:
         ):
             if column in history.columns:
                 plot.line(
-                    history["epoch"], history[column], color=color, label=label, dot=dot, width=width
+                    history["epoch"],
+                    history[column],
+                    color=color,
+                    label=label,
+                    dot=dot,
+                    width=width,
                 )
         if best_epoch:
             plot.vertical(best_epoch, color=ORANGE, label="weights kept")

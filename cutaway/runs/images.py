@@ -162,6 +162,11 @@ class ImageRows(Preprocessing):
                 fix="use fewer images at a time, or train with a smaller --size",
             )
 
+    def reasons(self, run, x, truth, outputs):
+        from cutaway.runs.saliency import saliency_section
+
+        return [("Saliency", saliency_section(run.net, x, truth, outputs, run))] if len(x) else []
+
     def pictures(self, x):
         return [functools.partial(_picture, image) for image in x]
 

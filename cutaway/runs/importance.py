@@ -15,7 +15,7 @@ from cutaway.story.text import number
 
 REPEATS = 10
 MOST_ROWS = 500  # validation rows that are used
-MOST_PREDICTIONS = 400_000  # rows predicted in all; with more parts there are fewer repeats, or rows
+MOST_PREDICTIONS = 400_000  # rows predicted in all; with many parts there are fewer repeats
 FEWEST = 3  # repeats, below which there is no spread
 SHOWN = 30  # parts in the table
 

@@ -162,7 +162,7 @@ class Preprocessing:
 
     @property
     def baseline(self) -> str:
-        return "predicting the mean"
+        return "predicting the mean" if self.task == "regression" else "the majority class"
 
     @property
     def metrics(self) -> list[str]:
@@ -487,6 +487,17 @@ class Preprocessing:
             (str(name), f"{count:,}", f"{count / total:.1%}")
             for name, count in zip(self.class_names(), self.target.counts, strict=True)
         ]
+
+    def reasons(self, run, x, truth, outputs) -> list[tuple[str, str]]:
+        """[(heading, HTML)] of the report: why the run predicts what it predicts.
+
+        Args:
+            run: the Run.
+            x: (rows, ...) encoded validation inputs.
+            truth: see `truth`.
+            outputs: from Run.outputs.
+        """
+        return []
 
     def pictures(self, x) -> list | None:
         """A function that returns an image element, for each encoded example; or None."""

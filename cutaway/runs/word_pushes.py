@@ -15,6 +15,7 @@ from cutaway.story.html import table
 TEXTS = 4  # shown with their words marked: half of them the surest wrong ones
 SAMPLED = 60  # validation texts in which words are counted
 MOST = 4000  # texts predicted in all, each with one word left out
+MOST_OF_LARGE = 120  # the same of a large network
 LEAST = 3  # texts in which a word of the table occurs
 WORDS = 8  # of the table, for each class
 LONG = 60  # tokens of a text that are left out, from its beginning
@@ -27,30 +28,37 @@ class Pushes:
 
     Attributes:
         tokens: (n,) ids.
-        values: (n,): the prediction minus that without the token; a probability, or a value.
+        values: (n, outputs): the prediction minus that without the token, as probabilities of the
+            classes, or one value.
     """
 
     tokens: np.ndarray
     values: np.ndarray
 
 
-def word_pushes(
-    predict: Callable[[np.ndarray], np.ndarray], ids: np.ndarray, output: int | None
-) -> Pushes:
-    """The Pushes of the first tokens of a text.
+def word_pushes(predict: Callable[[np.ndarray], np.ndarray], texts) -> list[Pushes]:
+    """The Pushes of the first tokens of each text.
 
     Args:
         predict: function of ids (rows, length) -> outputs, as Run.outputs.
-        ids: (length,) padded at the end with 0.
-        output: the class whose probability is looked at; None: the predicted value.
+        texts: (rows, length) ids, padded at the end with 0.
     """
-    tokens = ids[ids != 0][:LONG]
-    without = np.repeat(ids[None], len(tokens) + 1, axis=0)
-    for k in range(len(tokens)):  # the later tokens move up, and padding comes last
-        without[k + 1] = np.append(np.delete(ids, k), 0)
-    found = np.asarray(predict(without), np.float64)
-    found = found.ravel() if output is None else found[:, output]
-    return Pushes(tokens, found[0] - found[1:])
+    variants, counts = [], []
+    for ids in texts:
+        count = min(LONG, int((ids != 0).sum()))
+        counts.append(count)
+        variants.append(ids)
+        # the later tokens move up, and padding comes last
+        variants += [np.append(np.delete(ids, k), ids.dtype.type(0)) for k in range(count)]
+    if not variants:
+        return []
+    outputs = np.asarray(predict(np.stack(variants)), np.float64).reshape(len(variants), -1)
+    found, at = [], 0
+    for ids, count in zip(texts, counts, strict=True):
+        own = outputs[at : at + count + 1]
+        found.append(Pushes(np.asarray(ids[:count]), own[0] - own[1:]))
+        at += count + 1
+    return found
 
 
 def words_section(predict, rows, x, truth, outputs, *, budget: int = MOST) -> str | None:
@@ -64,27 +72,28 @@ def words_section(predict, rows, x, truth, outputs, *, budget: int = MOST) -> st
         outputs: (rows, classes) probabilities, or (rows,) values.
         budget: most texts to predict.
     """
-    if not len(x):
+    order = _of_interest(truth, outputs, rows.classes)
+    sample = np.linspace(0, len(x) - 1, min(len(x), SAMPLED)).round().astype(int)
+    chosen = [*order, *np.unique(sample)]
+    spent = np.cumsum([min(LONG, int((x[k] != 0).sum())) + 1 for k in chosen])
+    chosen = [k for k, at in zip(chosen, spent, strict=True) if at <= budget]
+    if not chosen:
         return None
-    classes = rows.classes
-    order = _of_interest(truth, outputs, classes)
-    shown, spent = [], 0
-    for k in order:
-        if spent > budget // 2:
-            break
-        output = None if classes is None else int(outputs[k].argmax())
-        pushes = word_pushes(predict, x[k], output)
-        spent += len(pushes.tokens) + 1
-        shown.append(_text(rows, pushes, truth[k], outputs[k], len(x[k][x[k] != 0])))
-    said = "the predicted value" if classes is None else "the probability of the predicted class"
+    found = word_pushes(predict, x[chosen])
+    shown = order[: len(found)]
+    texts = [
+        _text(rows, pushes, truth[k], outputs[k], int((x[k] != 0).sum()))
+        for k, pushes in zip(shown, found, strict=False)
+    ]
+    is_value = rows.classes is None
+    said = "the predicted value" if is_value else "the probability of the predicted class"
     lead = (
         f'<p class="soft">Each word was left out once. <span class="up">Blue, underlined</span>: '
-        f'{said} falls without it, so it speaks for the prediction. <span class="down">Orange, '
-        "dotted</span>: it rises without it, so the word speaks against. The stronger the color, "
-        "the larger the change.</p>"
+        f"without it {said} falls, so the word pushes it up. "
+        f'<span class="down">Orange, dotted</span>: without it {said} rises. The stronger the '
+        "color, the larger the change within its text.</p>"
     )
-    table_of_words = _over_texts(predict, rows, x, budget - spent)
-    return lead + "".join(shown) + table_of_words
+    return lead + "".join(texts) + _over_texts(rows, found[len(shown) :])
 
 
 def _of_interest(truth, outputs, classes) -> list[int]:
@@ -103,9 +112,10 @@ def _of_interest(truth, outputs, classes) -> list[int]:
 
 
 def _text(rows, pushes: Pushes, truth, output, length: int) -> str:
-    largest = float(np.abs(pushes.values).max()) if len(pushes.values) else 0.0
+    values = pushes.values[:, 0 if rows.classes is None else int(output.argmax())]
+    largest = float(np.abs(values).max()) if len(values) else 0.0
     words = []
-    for token, value in zip(pushes.tokens, pushes.values, strict=True):
+    for token, value in zip(pushes.tokens, values, strict=True):
         word = escape(_word(rows, token))
         strength = abs(value) / largest if largest else 0.0
         if strength < PALEST:
@@ -134,60 +144,35 @@ def _word(rows, token) -> str:
     return rows.tokenizer.decode([int(token)]) or rows.tokenizer.token(int(token))
 
 
-def _over_texts(predict, rows, x, budget: int) -> str:
-    """The words with the largest mean push, over a sample of texts; '' if they are too few."""
+def _over_texts(rows, found: list[Pushes]) -> str:
+    """The words with the largest mean push, over texts; '' if they are too few."""
     if rows.kind == "character":
         return ""
-    classes = rows.classes
-    output = None if classes is None else len(classes) - 1 if len(classes) == 2 else 0
-    outputs = range(len(classes)) if classes is not None and len(classes) > 2 else [output]
-    chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), SAMPLED)).round().astype(int))
     each: dict[int, list] = {}
-    texts = 0
-    for k in chosen:
-        if budget < LONG:
-            break
-        tokens = x[k][x[k] != 0][:LONG]
-        budget -= len(tokens) + 1
-        texts += 1
-        found = _all_pushes(predict, x[k], len(tokens), outputs)
-        for token in dict.fromkeys(tokens.tolist()):
-            each.setdefault(token, []).append(found[tokens == token].mean(axis=0))
+    for pushes in found:
+        for token in dict.fromkeys(pushes.tokens.tolist()):
+            each.setdefault(token, []).append(pushes.values[pushes.tokens == token].mean(axis=0))
     special = {rows.tokenizer.padding, rows.tokenizer.unknown}
-    means = {
-        t: np.mean(v, axis=0) for t, v in each.items() if len(v) >= LEAST and t not in special
-    }
+    often = {t: v for t, v in each.items() if len(v) >= LEAST and t not in special}
+    means = {token: np.mean(values, axis=0) for token, values in often.items()}
     if len(means) < 2:
         return ""
-    parts = []
-    for at, number in enumerate(outputs):
-        ranked = sorted(means, key=lambda t, at=at: -means[t][at])
-        up = [t for t in ranked if means[t][at] > 0][:WORDS]
-        down = [t for t in ranked[::-1] if means[t][at] < 0][:WORDS]
-        if classes is None:
-            sides = [("a higher value", up), ("a lower value", down)]
-        elif number is not None and len(classes) == 2:
-            sides = [(str(classes[1]), up), (str(classes[0]), down)]
-        else:
-            sides = [(str(classes[number or 0]), up)]
-        for name, tokens in sides:
-            words = ", ".join(f"{_word(rows, t)} ({means[t][at]:+.3f})" for t in tokens)
-            parts.append((name, words or "none"))
-    what = "value" if classes is None else f"probability of {classes[1]}"
-    what = what if classes is None or len(classes) == 2 else "probability of the class"
+    names = ["the value"] if rows.classes is None else [str(name) for name in rows.classes]
+    body = []
+    for column, name in enumerate(names):
+        ranked = sorted(means, key=lambda token, column=column: -means[token][column])
+        top = [token for token in ranked[:WORDS] if means[token][column] > 0]
+        body.append((name, _listed(rows, means, top, column)))
+        if rows.classes is None:
+            down = [token for token in ranked[::-1][:WORDS] if means[token][column] < 0]
+            body = [("higher", body[0][1]), ("lower", _listed(rows, means, down, column))]
+    what = "the value" if rows.classes is None else "the probability of the class"
     return (
-        f'<p class="soft">Over {texts:,} validation texts: the words, in at least {LEAST} of them, '
-        f"that on average push most toward each side, and how much the {what} changes with them."
-        "</p>" + table(("toward", "words"), parts)
-    )
+        f'<p class="soft">Over {len(found):,} validation texts: the words, in at least {LEAST} of '
+        f"them, that push most on average, and by how much {what} is larger with them.</p>"
+    ) + table(("toward", "words"), body)
 
 
-def _all_pushes(predict, ids, count: int, outputs) -> np.ndarray:
-    """(count, outputs) pushes of the first tokens."""
-    without = np.repeat(ids[None], count + 1, axis=0)
-    for k in range(count):
-        without[k + 1] = np.append(np.delete(ids, k), 0)
-    found = np.asarray(predict(without), np.float64)
-    found = found.reshape(len(without), -1)
-    chosen = [0 if output is None else output for output in outputs]
-    return (found[0] - found[1:])[:, chosen]
+def _listed(rows, means, tokens, column: int) -> str:
+    found = ", ".join(f"{_word(rows, t)} ({means[t][column]:+.3f})" for t in tokens)
+    return found or "none"

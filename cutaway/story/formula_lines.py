@@ -1,8 +1,8 @@
 """Formulas that break into lines where the page ends.
 
-Browsers break texts, not formulas. So a formula is cut into small ones: terms begin at a relation or
-at a sum's sign, and consist of factors. A term that does not fit begins a new line; one that is wider
-than the page breaks between its factors.
+Browsers break texts, not formulas. So a formula is cut into small ones: terms begin at a relation
+or at a sum's sign, and consist of factors. A term that does not fit begins a new line; one that is
+wider than the page breaks between its factors.
 """
 
 from xml.etree import ElementTree

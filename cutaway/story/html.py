@@ -22,7 +22,8 @@ PRINT = f"""
   table {{ font-size: 8pt; max-width: 100%; }}
   th, td {{ overflow-wrap: anywhere; min-width: 2.2em; white-space: normal !important; }}
   .plots {{ display: block !important; }}
-  .plots svg {{ max-width: 48% !important; }} .plots svg:only-child {{ max-width: 100% !important; }}
+  .plots svg {{ max-width: 48% !important; }}
+  .plots svg:only-child {{ max-width: 100% !important; }}
   .scroll svg, .chart > svg, img {{ max-width: 100% !important; min-width: 0 !important;
     max-height: 22cm; }}
   h1, h2, summary {{ break-after: avoid; }} p {{ orphans: 3; widows: 3; }}
@@ -56,8 +57,7 @@ pre { background: var(--tint); padding: .8rem 1rem; border-radius: 6px; overflow
 .matrix td { text-align: center; min-width: 4.2rem; border: 2px solid var(--paper); }
 .pixels { width: 96px; image-rendering: pixelated; border-radius: 4px; }
 .matrix small { display: block; opacity: .75; }
-"""
-    + PRINT
+""" + PRINT
 )
 
 # enforced by the browser: inline styles and embedded images, nothing else
