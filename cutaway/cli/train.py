@@ -53,8 +53,11 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
         _show_result(experiment, run)
         print_notes(experiment.notes[told:])
     experiment.remarks = _remarks(checks, finding, glanced=plan is not None)
-    report = write_report(experiment, run, command=command)
     worth = worth_seeing(experiment, run)
+    path = shlex.quote(str(run.path))
+    if worth is not None:
+        experiment.explain = f"cutaway explain {path} --row {worth.row}"
+    report = write_report(experiment, run, command=command)
     if as_json:
         summary = {
             "finding": None if finding is None else finding.to_dict(),
@@ -75,9 +78,8 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
         (f"cutaway evaluate {run.path} {kind.new[1]}", "score on other labeled data"),
         (f"cutaway summary {run.path}", "show the network layer by layer"),
     ]
-    path = shlex.quote(str(run.path))
     if worth is not None:
-        follow_ups.append((f"cutaway explain {path} --row {worth.row}", _fitted(worth.why)))
+        follow_ups.append((experiment.explain, _fitted(worth.why)))
     why = "diagnose the training: what is wrong, and what fixes it"
     if finding is not None:
         why = f"more about the {finding.code.replace('_', ' ')}, and all other checks"

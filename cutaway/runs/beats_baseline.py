@@ -24,7 +24,7 @@ def nothing_learned(metrics: dict, *, counts: dict[str, int], examples: str, bas
         >>> print(nothing_learned({"validation": scores}, counts={"validation": 40},
         ...                       examples="rows", baseline="predicting the mean"))
         Nothing useful was learned: on the 40 validation rows the mean absolute error is 2, no \
-better than 1.5 of predicting the mean.
+better than the baseline's 1.5 (predicting the mean).
     """
     name = "test" if "test" in metrics else "validation"
     scores = metrics[name]
@@ -36,12 +36,20 @@ better than 1.5 of predicting the mean.
     if not pairs or any(_is_better(*pair) for pair in pairs):
         return ""
     score, value, other = pairs[0]
-    where = f"on the {counts[name]:,} {name} {examples}"
+    one = examples if examples.endswith("series") else examples[:-1]
+    count = counts[name]
+    where = f"on the {count:,} {name} {examples}" if count != 1 else f"on the only {name} {one}"
     measured = f"{where} the {score_in_words(score)} is {number(value)}"
     partly = _partly(scores)
     if partly:
-        return f"No better than {baseline}: {measured}, with {baseline} {number(other)}. {partly}"
-    return f"Nothing useful was learned: {measured}, no better than {number(other)} of {baseline}."
+        return (
+            f"No better than the baseline ({baseline}): {measured}, the baseline's "
+            f"{number(other)}. {partly}"
+        )
+    return (
+        f"Nothing useful was learned: {measured}, no better than the baseline's {number(other)} "
+        f"({baseline})."
+    )
 
 
 def _is_better(score: str, value: float, other: float) -> bool:

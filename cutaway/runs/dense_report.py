@@ -5,7 +5,7 @@ from html import escape
 
 from cutaway.runs.drawn_masks import element
 from cutaway.runs.preprocessing import Headline
-from cutaway.runs.report import ReportData, heading, page_around
+from cutaway.runs.report import ReportData, heading, how_to_explain, page_around
 
 STYLE = """
 .grid { display: flex; flex-wrap: wrap; gap: .6rem; }
@@ -66,7 +66,7 @@ def dense_page(
         head,
         of_data=_grid(grid),
         of_scores=of_scores,
-        last=[(title, _worst(worst))],
+        last=[(title, _worst(worst) + how_to_explain(data))],
         style=STYLE,
     )
 

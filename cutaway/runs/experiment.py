@@ -81,6 +81,7 @@ class Experiment:
         leaks: (data.found_leak.Leak, ...), also in the notes; None: none were looked for.
         trainer, probes: of the last `train`; None before.
         remarks: what the checks before and after the training found, for the report.
+        explain: the command that explains the row worth looking at, for the report; or "".
     """
 
     has_checks = True  # whether the doctor checks it before and after training
@@ -114,6 +115,7 @@ class Experiment:
     trainer: Trainer | None = None
     probes: Probes | None = None
     remarks: list[Remark] = dataclasses.field(default_factory=list)
+    explain: str = ""
 
     def __post_init__(self):
         if self.options.class_weights is not None:
@@ -495,6 +497,7 @@ class Experiment:
             target=self.target,
             warning=self.warning(run),
             remarks=self.remarks,
+            explain=self.explain,
             doctor=f"cutaway doctor {shlex.quote(str(run.path))}",
             **parts,
         )
@@ -554,7 +557,9 @@ def rows_page(experiment: Experiment, run: Run, command: str) -> str:
     validation, preprocessing = experiment.validation, experiment.preprocessing
     outputs = experiment.outputs(run, validation)
     frame = experiment.frame[validation]
+    inputs = experiment.inputs_of(validation)
     truth = preprocessing.truth(experiment.y[validation])
+    reasons = preprocessing.reasons(run, inputs, truth, outputs)
     return render(
         experiment.report_data(
             run,
@@ -568,9 +573,7 @@ def rows_page(experiment: Experiment, run: Run, command: str) -> str:
             pictures=experiment.pictures(validation),
             baseline=preprocessing.baseline,
             chart=preprocessing.chart(frame, truth, outputs),
-            extra_sections=[
-                *preprocessing.reasons(run, experiment.inputs_of(validation), truth, outputs),
-                *experiment.extra_sections(run),
-            ],
+            extra_sections=[*reasons.sections, *experiment.extra_sections(run)],
+            first_columns=reasons.columns,
         )
     )

@@ -38,6 +38,7 @@ from cutaway.runs.options.flags import SKIP_OPTION
 from cutaway.runs.options.images import ImageOptions, stage_widths
 from cutaway.runs.preprocessing import (
     Preprocessing,
+    Reasons,
     class_target,
     expect_format,
     stored_classes,
@@ -165,7 +166,9 @@ class ImageRows(Preprocessing):
     def reasons(self, run, x, truth, outputs):
         from cutaway.runs.saliency import saliency_section
 
-        return [("Saliency", saliency_section(run.net, x, truth, outputs, run))] if len(x) else []
+        if not len(x):
+            return Reasons()
+        return Reasons([("Saliency", saliency_section(run.net, x, truth, outputs, run))])
 
     def pictures(self, x):
         return [functools.partial(_picture, image) for image in x]

@@ -10,6 +10,7 @@ from html import escape
 
 import numpy as np
 
+from cutaway.runs.preprocessing import Reasons
 from cutaway.story.html import Markup, table
 from cutaway.story.text import number
 
@@ -78,10 +79,10 @@ def permutation_importance(
     return sorted(found, key=lambda one: -one.mean)
 
 
-def importance_section(
+def importance_reasons(
     predict, x, truth, parts, classes, *, examples: str, target: str, columns: str = "column"
-) -> str | None:
-    """HTML: which parts of the inputs the predictions rest on; None if there are none to compare.
+) -> Reasons:
+    """Which parts of the inputs the predictions rest on; nothing if there are none to compare.
 
     Args:
         predict: function of inputs -> outputs, as Run.outputs.
@@ -96,7 +97,7 @@ def importance_section(
     rows = min(len(x), MOST_ROWS)
     repeats = min(REPEATS, MOST_PREDICTIONS // max(1, rows * len(parts)))
     if len(parts) < 2 or rows < 2 or repeats < FEWEST:
-        return None
+        return Reasons()
     chosen = np.unique(np.linspace(0, len(x) - 1, rows).round().astype(int))
     x, truth = x[chosen], truth[chosen]
     if classes is None:
@@ -128,7 +129,9 @@ def importance_section(
     if len(found) > SHOWN:
         more = f'<p class="soft">And {len(found) - SHOWN} more, which matter less.</p>'
     shown = table((columns, "", f"rise of the {unit}"), body, numbers=(2,))
-    return f'<p class="soft">{escape(lead)}</p>{_first(found, before, unit)}{shown}{more}'
+    lead = f'<p class="soft">{escape(lead)}</p>{_first(found, before, unit)}'
+    title = f"{columns.capitalize()}s that matter"
+    return Reasons([(title, f"{lead}{shown}{more}")], [one.name for one in found])
 
 
 def _first(found, before: float, unit: str) -> str:

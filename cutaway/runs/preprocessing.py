@@ -136,6 +136,19 @@ class Headline:
     after: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Reasons:
+    """Why a run predicts what it predicts, for its report.
+
+    Attributes:
+        sections: [(heading, HTML)].
+        columns: of the data, those that matter most first.
+    """
+
+    sections: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    columns: list[str] = dataclasses.field(default_factory=list)
+
+
 class Preprocessing:
     """Base class. A subclass has `read`, `transform`, `to_json` and `from_json`.
 
@@ -162,7 +175,11 @@ class Preprocessing:
 
     @property
     def baseline(self) -> str:
-        return "predicting the mean" if self.task == "regression" else "the majority class"
+        return (
+            "predicting the mean"
+            if self.task == "regression"
+            else "always predicting the majority class"
+        )
 
     @property
     def metrics(self) -> list[str]:
@@ -488,8 +505,8 @@ class Preprocessing:
             for name, count in zip(self.class_names(), self.target.counts, strict=True)
         ]
 
-    def reasons(self, run, x, truth, outputs) -> list[tuple[str, str]]:
-        """[(heading, HTML)] of the report: why the run predicts what it predicts.
+    def reasons(self, run, x, truth, outputs) -> Reasons:
+        """Why the run predicts what it predicts, for the report.
 
         Args:
             run: the Run.
@@ -497,7 +514,7 @@ class Preprocessing:
             truth: see `truth`.
             outputs: from Run.outputs.
         """
-        return []
+        return Reasons()
 
     def pictures(self, x) -> list | None:
         """A function that returns an image element, for each encoded example; or None."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from cutaway.metrics import confusion_matrix
 from cutaway.nn import Module
 from cutaway.runs.charts import curves, layer_flow, residuals
 from cutaway.runs.preprocessing import score_in_words
-from cutaway.runs.worst_rows import WorstRows
+from cutaway.runs.worst_rows import WorstRows, without_dust
 from cutaway.story.html import Markup, folded, page, section, table
 from cutaway.train import History
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 TALLEST = 560  # pixels of a drawing of the network that is shown at once
 WORST = 10
-NUMBERS = {"missing", "distinct", "training rows", "fraction", "count"}  # headings over numbers
+NUMBER = re.compile(r"[\d.,%–-]*")  # a cell of a column of numbers
+COLUMNS = 8  # of the data in a table of rows; the others are folded into one cell
 FEW_ROWS = 100  # with fewer validation rows, the accuracy gets a confidence interval
 STYLE = """
 .bar { width: 11rem; height: .9rem; margin-top: .3rem; }
@@ -76,6 +78,8 @@ class ReportData:
         warning: that nothing was learned, or "".
         remarks: what the checks before and after the training found.
         doctor: the command that checks more.
+        explain: the command that explains the row worth looking at, or "".
+        first_columns: of the data, those that matter most.
     """
 
     title: str
@@ -106,6 +110,8 @@ class ReportData:
     warning: str = ""
     remarks: list[Remark] = dataclasses.field(default_factory=list)
     doctor: str = ""
+    explain: str = ""
+    first_columns: list[str] = dataclasses.field(default_factory=list)
 
 
 def render(data: ReportData) -> str:
@@ -213,7 +219,7 @@ def _verdict(data):
     correct = round(scores["accuracy"] * rows)
     text = (
         f"Validation accuracy for {target}: <b>{scores['accuracy']:.3f}</b> "
-        f"({correct} of {rows}); majority-class baseline: {scores['baseline_accuracy']:.3f}."
+        f"({correct:,} of {rows:,}); majority-class baseline: {scores['baseline_accuracy']:.3f}."
     )
     if rows < FEW_ROWS:
         low, high = wilson_interval(correct, rows)
@@ -232,7 +238,11 @@ def wilson_interval(correct: int, rows: int, z: float = 1.96) -> tuple[float, fl
 
 def _data(data):
     notes = "".join(f"<li>{escape(note)}</li>" for note in data.notes)
-    numbers = [k for k, name in enumerate(data.headings) if name in NUMBERS]
+    numbers = [
+        k
+        for k in range(1, len(data.headings))
+        if data.columns and all(NUMBER.fullmatch(str(row[k])) for row in data.columns)
+    ]
     return table(data.headings, data.columns, numbers) + (f"<ul>{notes}</ul>" if notes else "")
 
 
@@ -250,7 +260,8 @@ def _network(data):
     picture = draw(data.net, **words)
     count = f"{summary.total:,} trainable parameters in {len(summary.rows):,} layers"
     layers = folded(f"Layer by layer: {count}", layers)
-    whole = f'<div class="scroll">{picture.svg}</div>'
+    kind = "scroll tall" if picture.height > TALLEST else "scroll"
+    whole = f'<div class="{kind}">{picture.svg}</div>'
     if picture.height <= TALLEST:
         return whole + layers
     short = draw(data.net, **words, depth=1)
@@ -266,7 +277,7 @@ _OF_CURVES = (
     "learns its rows by heart; where both still fall at the end, more epochs would help."
 )
 _OF_FLOW = (
-    "Layer by layer from the input (left) to the output, at the first, a middle and the last step: "
+    "Layer by layer from the input (left) to the output, at up to three steps of the training: "
     "the size of the gradient, and that of one update relative to the weights. Where a curve falls "
     "by powers of ten toward the left, the first layers hardly learn; usual updates are between "
     "0.0001 and 0.01 of the weights."
@@ -276,8 +287,8 @@ _OF_CHART = (
     "step later, the forecast is little more than the last value."
 )
 _OF_RESIDUALS = (
-    "Left: each point is a row; on the dashed line, it is predicted exactly. Right: how many rows "
-    "were predicted too low (left of 0) and too high."
+    "Predicted vs. true: a point on the dashed line is predicted exactly, one above it too high. "
+    "Residuals: how many predictions are too low, left of 0, and too high, right of it."
 )
 
 
@@ -378,7 +389,7 @@ def _worst(data, worst: WorstRows) -> list[str]:
 
 def _values(data, shown, errors) -> str:
     # for rows with several values, the means are shown
-    truth = data.truth.reshape(len(data.truth), -1)
+    truth = without_dust(data.truth).reshape(len(data.truth), -1)
     outputs = data.outputs.reshape(truth.shape)
     steps = truth.shape[1]
     of = "" if steps == 1 else f", mean of {steps} steps"
@@ -415,14 +426,39 @@ def _rows(data, shown, headings, cells, *, numbers) -> str:
         for name in data.rows.columns
         if name != data.target and not data.rows[name].dtype.is_nested()
     ]
+    folded_columns = []
+    if len(others) > COLUMNS + 2:
+        first = [name for name in data.first_columns if name in others]
+        others = [*first, *(name for name in others if name not in first)]
+        others, folded_columns = others[:COLUMNS], others[COLUMNS:]
     body = []
     for k, own in zip(shown, cells, strict=True):
         values = data.rows.row(int(k), named=True)
-        given = ["" if values[name] is None else str(values[name]) for name in others]
+        given = [_cell(values[name]) for name in others]
         row = [f"{data.row_numbers[k]:,}", *own, *given]
-        body.append([*row, Markup(data.pictures[k]())] if data.pictures else row)
-    headings = ["row", *headings, *others, *([""] if data.pictures else [])]
-    return table(headings, body, numbers=numbers)
+        if data.pictures:  # beside the prediction, where a phone shows it
+            row.insert(len(own) + 1, Markup(data.pictures[k]()))
+        if folded_columns:
+            rest = ", ".join(f"{name} = {_cell(values[name])}" for name in folded_columns)
+            row.append(Markup(folded(f"{len(folded_columns)} more", escape(rest))))
+        body.append(row)
+    headings = ["row", *headings, *([""] if data.pictures else []), *others]
+    headings += ["other columns"] if folded_columns else []
+    return table(headings, body, numbers=numbers) + how_to_explain(data)
+
+
+def how_to_explain(data) -> str:
+    """HTML: the command that explains the first of the worst examples."""
+    if not data.explain:
+        return ""
+    return (
+        '<p class="soft">Why the first one is predicted so, down to single weights (explain counts '
+        f"from 0):</p><pre>{escape(data.explain)}</pre>"
+    )
+
+
+def _cell(value) -> str:
+    return "" if value is None else str(value)
 
 
 def _settings(data):

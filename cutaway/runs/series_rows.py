@@ -212,13 +212,12 @@ class SeriesRows(Preprocessing):
         return [(name, (slice(None), k)) for k, name in enumerate(self.columns)]
 
     def reasons(self, run, x, truth, outputs):
-        from cutaway.runs.importance import importance_section
+        from cutaway.runs.importance import importance_reasons
 
-        body = importance_section(
+        return importance_reasons(
             run.outputs, x, truth, self.input_parts(), self.classes,
             examples=self.examples, target=self.target.name,
         )  # fmt: skip
-        return [] if body is None else [("Columns that matter", body)]
 
     def naive(self, x) -> np.ndarray:
         """(rows, horizon): the seasonal naive forecast after each window, in its unit."""

@@ -90,13 +90,12 @@ class TableRows(Preprocessing):
         return [(name, (columns,)) for name, columns in places.items()]
 
     def reasons(self, run, x, truth, outputs):
-        from cutaway.runs.importance import importance_section
+        from cutaway.runs.importance import importance_reasons
 
-        body = importance_section(
+        return importance_reasons(
             run.outputs, x, truth, self.input_parts(), self.classes,
             examples=self.examples, target=self.target.name,
         )  # fmt: skip
-        return [] if body is None else [("Columns that matter", body)]
 
     @property
     def encoders(self) -> list:

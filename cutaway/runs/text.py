@@ -31,7 +31,7 @@ from cutaway.runs.experiment import IN_MEMORY, Experiment
 from cutaway.runs.interval import PredictionInterval, interval_json
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.text import TextOptions
-from cutaway.runs.preprocessing import Preprocessing, expect_format
+from cutaway.runs.preprocessing import Preprocessing, Reasons, expect_format
 from cutaway.runs.schema import read_form
 from cutaway.runs.split import make_test_set, split_table
 from cutaway.train.blocks import expect_batch
@@ -187,7 +187,7 @@ class TextRows(Preprocessing):
         large = sum(p.size for p in run.net.parameters()) > LARGE
         budget = MOST_OF_LARGE if large else MOST
         body = words_section(run.outputs, self, x, truth, outputs, budget=budget)
-        return [] if body is None else [("Words that push", body)]
+        return Reasons([] if body is None else [("Words that push", body)])
 
     def predictions(self, frame, outputs):
         import polars as pl

@@ -86,13 +86,12 @@ class TimeSeriesClassificationRows(Preprocessing):
         return [(f"channel {k + 1}", (slice(None), k)) for k in range(self.channels)]
 
     def reasons(self, run, x, truth, outputs):
-        from cutaway.runs.importance import importance_section
+        from cutaway.runs.importance import importance_reasons
 
-        body = importance_section(
+        return importance_reasons(
             run.outputs, x, truth, self.input_parts(), self.classes,
             examples=self.examples, target=self.target.name, columns="channel",
         )  # fmt: skip
-        return [] if body is None else [("Channels that matter", body)]
 
 
 def ucr_frame(data: UCRDataset):

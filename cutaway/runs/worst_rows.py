@@ -5,6 +5,16 @@ import dataclasses
 import numpy as np
 
 
+def without_dust(values) -> np.ndarray:
+    """Values in which those that only rounding keeps from 0 are 0.
+
+    A standardized 0 in float32, back in its unit, may be 4e-7.
+    """
+    values = np.asarray(values, np.float64)
+    dust = 1e-6 * np.abs(values).max(initial=0.0)
+    return np.where(np.abs(values) < dust, 0.0, values)
+
+
 @dataclasses.dataclass(frozen=True)
 class WorstRows:
     """Rows in the order of their errors.

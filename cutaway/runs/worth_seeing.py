@@ -9,7 +9,7 @@ from cutaway.runs.dense import DenseExperiment
 from cutaway.runs.experiment import IN_MEMORY
 from cutaway.runs.finished_run import Run
 from cutaway.runs.kinds import KINDS
-from cutaway.runs.worst_rows import WorstRows
+from cutaway.runs.worst_rows import WorstRows, without_dust
 from cutaway.story.text import number
 
 
@@ -55,6 +55,8 @@ def worth_seeing(experiment, run: Run) -> WorthSeeing | None:
         return None
     worst = WorstRows.of(truth, outputs, classes=rows.classes is not None)
     k = int(worst.order[0])
+    if rows.classes is None:
+        truth = without_dust(truth)
     if numbers[k] < 0:
         return None
     return WorthSeeing(int(numbers[k]), _why(rows, truth[k], outputs[k], worst, what))
@@ -107,10 +109,13 @@ def _why(rows, truth, output, worst: WorstRows, what: str) -> str:
 
 def _worst_example(experiment: DenseExperiment, run: Run) -> WorthSeeing | None:
     """Of pictures or volumes, whose scores are of each as a whole."""
+    if "validation" not in experiment.found:  # not trained by this experiment
+        return None
     shown = experiment.worst(run, 1)
     names = experiment.frame["name"].to_list()
     if not shown or names.count(shown[0].name) != 1:
         return None
     scores = ", ".join(f"{name} {value}" for name, value in shown[0].scores)
     of = experiment.preprocessing.count_of(experiment.validation_rows)
-    return WorthSeeing(names.index(shown[0].name), f"the worst of {of}: {scores}")
+    which = f"the worst of {of}" if experiment.validation_rows != 1 else f"the only {of[2:]}"
+    return WorthSeeing(names.index(shown[0].name), f"{which}: {scores}")

@@ -9,8 +9,11 @@ LIGHT = """--ink:#1c2430; --soft:#5b6675; --line:#d9dee5; --paper:#fff; --tint:#
 DARK = """--ink:#e6eaf0; --soft:#9aa6b5; --line:#37414e; --paper:#14191f; --tint:#1d242c;
         --accent:#6db3e8;"""
 
+WIDE = 9  # columns, beyond which a printed table is set smaller
+
 # on paper always light, all folded parts open, and nothing behind a scroll bar
 PRINT = f"""
+@page {{ margin: 1.4cm; }}
 @media print {{
   :root {{ {LIGHT} color-scheme: light; }}
   * {{ print-color-adjust: exact; }}
@@ -19,13 +22,16 @@ PRINT = f"""
   summary {{ list-style: none; color: var(--soft); }}
   .scroll, .formula, .plots, pre {{ overflow: visible !important; }}
   pre {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
-  table {{ font-size: 8pt; max-width: 100%; }}
-  th, td {{ overflow-wrap: anywhere; min-width: 2.2em; white-space: normal !important; }}
+  table, .scroll > table {{ font-size: 8pt; width: auto; max-width: 100%; }}
+  .scroll > table.wide {{ font-size: 6pt; }} .wide td, .wide th {{ padding-right: .4rem; }}
+  td {{ overflow-wrap: anywhere; min-width: 2.2em; }} td.n {{ overflow-wrap: normal; }}
+  th.n {{ white-space: normal; }} .matrix {{ break-inside: avoid; }}
   .plots {{ display: block !important; }}
   .plots svg {{ max-width: 48% !important; }}
   .plots svg:only-child {{ max-width: 100% !important; }}
   .scroll svg, .chart > svg, img {{ max-width: 100% !important; min-width: 0 !important;
     max-height: 22cm; }}
+  .tall svg {{ max-height: none !important; break-inside: auto; }}
   h1, h2, summary {{ break-after: avoid; }} p {{ orphans: 3; widows: 3; }}
   tr, svg, img, figure {{ break-inside: avoid; }}
 }}
@@ -46,6 +52,7 @@ p { max-width: 44rem; } .soft { color: var(--soft); }
 .headline b { color: var(--accent); }
 .warning { border-left: 4px solid #d95f0e; padding: .1rem 0 .1rem .8rem; }
 .scroll { overflow-x: auto; }
+.scroll > table { width: max-content; } .scroll td, .scroll th { max-width: 21rem; }
 summary { cursor: pointer; color: var(--accent); margin: .8rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
@@ -107,9 +114,11 @@ def table(headings, rows, numbers=()) -> str:
         text = value if isinstance(value, Markup) else escape(str(value))
         return f"<{tag}{kind}>{text}</{tag}>"
 
+    wide = ' class="wide"' if len(headings) > WIDE else ""
     head = "".join(cell("th", k, heading) for k, heading in enumerate(headings))
     body = "".join(
         "<tr>" + "".join(cell("td", k, value) for k, value in enumerate(row)) + "</tr>"
         for row in rows
     )
-    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+    whole = f"<table{wide}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll">{whole}</div>'

@@ -137,6 +137,13 @@ class Plot:
         if x_ticks is None:
             most = min(9, max(2, int((x1 - x0) / (3 * SIZE))))
             x_ticks = _ticks(x_low, x_high, most, whole=self.whole_x)
+            if self.whole_x:  # there is no layer 0, and no epoch after the last one
+                margin = (x_high - x_low) * MARGIN / (1 + 2 * MARGIN) * (1 - 1e-9)
+                x_ticks = {
+                    x: label
+                    for x, label in x_ticks.items()
+                    if x_low + margin <= x <= x_high - margin
+                }
         across = _Scale(x_low, x_high, x0, x1)
         up = _Scale(y_low, y_high, y0, y1, log=self.log_y)
         parts = [_grid(across, up, x_ticks, y_ticks)]
@@ -307,7 +314,10 @@ def _log_ticks(low: float, high: float) -> dict[float, str]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     every = 1 if len(powers) < 9 else math.ceil(len(powers) / 8)
     marks = [f * 10.0**p for p in powers if p % every == 0 for f in factors]
-    return {mark: f"{mark:g}" for mark in marks if low <= mark <= high}
+    found = {mark: f"{mark:g}" for mark in marks if low <= mark <= high}
+    if len(found) > 1:
+        return found
+    return _ticks(low, high, 4)  # too short a range for round numbers
 
 
 def _minus(text: str) -> str:
