@@ -436,13 +436,15 @@ def _rows(data, shown, headings, cells, *, numbers) -> str:
         values = data.rows.row(int(k), named=True)
         given = [_cell(values[name]) for name in others]
         row = [f"{data.row_numbers[k]:,}", *own, *given]
-        if data.pictures:  # beside the prediction, where a phone shows it
-            row.insert(len(own) + 1, Markup(data.pictures[k]()))
+        if data.pictures:  # first, where a phone shows it
+            row.insert(1, Markup(data.pictures[k]()))
         if folded_columns:
             rest = ", ".join(f"{name} = {_cell(values[name])}" for name in folded_columns)
             row.append(Markup(folded(f"{len(folded_columns)} more", escape(rest))))
         body.append(row)
-    headings = ["row", *headings, *([""] if data.pictures else []), *others]
+    if data.pictures:
+        numbers = [k + (k > 0) for k in numbers]
+    headings = ["row", *([""] if data.pictures else []), *headings, *others]
     headings += ["other columns"] if folded_columns else []
     return table(headings, body, numbers=numbers) + how_to_explain(data)
 

@@ -38,8 +38,8 @@ def saliency_section(net, x, truth, outputs, run) -> str:
         )
     return (
         '<p class="soft">Grad-CAM: where an image is bright, the last convolution finds what '
-        "speaks for the prediction; where it is dark, nothing. Shown are the images with the lowest and "
-        "those with the highest probability of the true class.</p>" + "".join(figures)
+        "speaks for the prediction; where it is dark, nothing. Shown are the images with the "
+        "lowest and those with the highest probability of the true class.</p>" + "".join(figures)
     )
 
 

@@ -41,7 +41,7 @@ def worth_seeing(experiment, run: Run) -> WorthSeeing | None:
     if isinstance(experiment, DenseExperiment):
         return _worst_example(experiment, run)
     if rows.task == "language":
-        return WorthSeeing(0, "why the text goes on as it does at the end of its first window")
+        return WorthSeeing(0, "why the network expects what it does to come next")
     if _has_own_test_set(experiment):
         truth, outputs = rows.truth(experiment.test[1]), experiment.test_outputs(run)
         numbers, what = np.arange(len(truth)), "test"

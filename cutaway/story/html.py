@@ -54,6 +54,7 @@ p { max-width: 44rem; } .soft { color: var(--soft); }
 .scroll { overflow-x: auto; }
 .scroll > table { width: max-content; } .scroll td, .scroll th { max-width: 21rem; }
 summary { cursor: pointer; color: var(--accent); margin: .8rem 0; }
+td summary { margin: 0; white-space: nowrap; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
          vertical-align: top; overflow-wrap: normal; }
