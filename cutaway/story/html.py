@@ -20,7 +20,7 @@ PRINT = f"""
   body {{ max-width: none; padding: 0; font-size: 10pt; }}
   details::details-content {{ content-visibility: visible; block-size: auto; }}
   summary {{ list-style: none; color: var(--soft); }}
-  .scroll, .formula, .plots, pre {{ overflow: visible !important; }}
+  .scroll, .chart, .formula, .plots, pre {{ overflow: visible !important; }}
   pre {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
   table, .scroll > table {{ font-size: 8pt; width: auto; max-width: 100%; }}
   .scroll > table.wide {{ font-size: 6pt; }} .wide td, .wide th {{ padding-right: .4rem; }}
@@ -61,7 +61,8 @@ th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px soli
 th { font-weight: 600; color: var(--soft); } td.n, th.n { text-align: right; white-space: nowrap; }
 code, pre { font: .88rem ui-monospace, monospace; }
 pre { background: var(--tint); padding: .8rem 1rem; border-radius: 6px; overflow-x: auto; }
-.chart svg { max-width: 100%; height: auto; }
+.chart { overflow-x: auto; } .chart svg { max-width: 100%; height: auto; }
+.chart > svg { min-width: 26rem; }
 .matrix td { text-align: center; min-width: 4.2rem; border: 2px solid var(--paper); }
 .pixels { width: 96px; image-rendering: pixelated; border-radius: 4px; }
 .matrix small { display: block; opacity: .75; }

@@ -19,7 +19,6 @@ STYLE = (
 .exact { border-bottom: 1px dotted var(--soft); cursor: help; }
 math .exact { border-bottom: 0; text-decoration: underline dotted var(--soft); }
 figure { margin: 1rem 0; }
-.chart.scroll > svg { min-width: 30rem; }
 """
     + OF_FORMULAS
 )
@@ -68,7 +67,7 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
     if drawing is not None:
         figure = f'<figure class="scroll">{_without_addresses(drawing.svg)}</figure>'
         if drawing.height > SCREEN:
-            shown = folded("The whole drawing", figure)
+            shown = folded("The whole drawing", figure) if stories else figure
             parts.append(f"<section>{section('The network', shown)}</section>\n")
         else:
             parts.insert(1 + bool(lead), figure)

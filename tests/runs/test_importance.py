@@ -1,5 +1,7 @@
 """Permutation importance: values by hand and by scikit-learn, and what a section says of them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.inspection import permutation_importance as of_sklearn
@@ -37,7 +39,7 @@ def test_it_is_scikit_learns():
     x = rng.normal(size=(300, 3))
     y = x @ [3.0, 1.0, 0.0] + rng.normal(size=300)
     model = LinearRegression().fit(x, y)
-    theirs = of_sklearn(
+    theirs: Any = of_sklearn(
         model, x, y, scoring="neg_mean_squared_error", n_repeats=200, random_state=0
     )
     parts = [(str(k), (k,)) for k in range(3)]

@@ -20,7 +20,8 @@ def test_wrong_rows_come_first_and_the_surest_of_them_before_the_others():
 
 def test_errors_of_values_are_means_over_the_steps():
     truth = np.array([[1.0, 2.0], [3.0, 3.0], [0.0, 0.0]])
-    found = WorstRows.of(truth, truth + [[1, -1], [0, 4], [0, 0]], classes=False)
+    apart = np.array([[1, -1], [0, 4], [0, 0]])
+    found = WorstRows.of(truth, truth + apart, classes=False)
     assert found.order.tolist() == [1, 0, 2] and found.wrong == 0
     assert found.errors.tolist() == [1.0, 2.0, 0.0]
 
@@ -89,6 +90,7 @@ def test_the_row_that_is_named_is_the_one_that_explain_opens(noise):
     worth = worth_seeing(experiment, run)
     assert worth is not None
     _, x, y, _ = open_row(run, None, worth.row)
+    assert y is not None
     outputs = run.outputs(x)[0]
     assert outputs.argmax() != y[0]
     everything = run.outputs(experiment.x[experiment.validation])
