@@ -11,6 +11,8 @@ Names are loaded when they are first used, so that `import cutaway` and `cutaway
 
 import importlib
 
+from cutaway.supplied import supply
+
 __version__ = "0.1.0"
 
 # where each public name lives; what stands here is what `ct.` offers
@@ -106,7 +108,7 @@ _HOMES = {
         "Nesterov",
         "RMSprop",
     ),
-    "cutaway.models": ("features_of", "transfer"),
+    "cutaway.models": ("features_of", "network", "transfer"),
     "cutaway.train": (
         "Callback",
         "Checkpoints",
@@ -154,6 +156,9 @@ CALLABLE_PACKAGES = ("explain",)  # by callable_package.make_callable
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *_HOME_OF, *_PACKAGES]
+
+# functions that a package calls and one of higher rank has
+supply("network_html", "cutaway.diagram.network_html")
 
 
 def __getattr__(name):

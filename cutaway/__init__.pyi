@@ -14,6 +14,7 @@ from cutaway.landscape import curvature as curvature
 from cutaway.landscape import loss_surface as loss_surface
 from cutaway.landscape import race as race
 from cutaway.models import features_of as features_of
+from cutaway.models import network as network
 from cutaway.models import transfer as transfer
 from cutaway.nn import ActivationLayer as ActivationLayer
 from cutaway.nn import AdaptiveAvgPool as AdaptiveAvgPool
@@ -162,18 +163,24 @@ class explain:
     """Open a network for one example or a batch of them."""
     from cutaway.explain.attribution_story import Attribution as Attribution
     from cutaway.explain.sequences import AttentionMaps as AttentionMaps
+    from cutaway.explain.convolution_window import ConvolutionWindow as ConvolutionWindow
     from cutaway.explain.explanation import Explanation as Explanation
     from cutaway.explain.gradient import Factor as Factor
     from cutaway.explain.convolution_views import FeatureMaps as FeatureMaps
     from cutaway.explain.convolution_views import Filters as Filters
     from cutaway.explain.flow import FlowStory as FlowStory
     from cutaway.explain.forward import ForwardStory as ForwardStory
+    from cutaway.explain.gates import Gates as Gates
     from cutaway.explain.gradcam import GradCam as GradCam
     from cutaway.explain.gradient import GradientStory as GradientStory
     from cutaway.explain.sequences import HiddenStates as HiddenStates
     from cutaway.explain.joint_attribution import JointAttribution as JointAttribution
+    from cutaway.explain.layer_story import LayerStory as LayerStory
+    from cutaway.explain.loss_story import LossStory as LossStory
     from cutaway.explain.gradient import Path as Path
     from cutaway.explain.pixels import PixelEvidence as PixelEvidence
+    from cutaway.explain.rule_story import RuleStory as RuleStory
+    from cutaway.explain.through_time import ThroughTime as ThroughTime
     from cutaway.explain.update_story import UpdateStory as UpdateStory
     from cutaway.explain.sequences import attention_maps as attention_maps
     from cutaway.explain.attribution import attribute as attribute
@@ -183,7 +190,7 @@ class explain:
     from cutaway.explain.gradcam import grad_cam as grad_cam
     from cutaway.explain.sequences import hidden_states as hidden_states
     from cutaway.explain.pixels import pixel_evidence as pixel_evidence
-    def __new__(cls, net: Module, x, y=None, *, loss=None, objective=None, beside=None, names=None) -> Explanation: ...
+    def __new__(cls, net: Module, x, y=None, *, loss=None, objective=None, beside=None, names=None, symbol=None) -> Explanation: ...
 
 __all__ = [
     "ActivationLayer",
@@ -322,6 +329,7 @@ __all__ = [
     "matmul_precision",
     "metrics",
     "models",
+    "network",
     "nn",
     "no_grad",
     "operation",

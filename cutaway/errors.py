@@ -144,6 +144,19 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
+def option_name(name: str) -> str:
+    """A name as options with lists of names take it: in double quotes if it needs them.
+
+    Example:
+        >>> from cutaway.errors import option_name
+        >>> option_name("age"), option_name("a,b")
+        ('age', '"a,b"')
+    """
+    if name == name.strip() and "," not in name and not name.startswith('"'):
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
 def expect_choice(value, known, *, what: str) -> None:
     """Raise OptionError unless value is one of the known names."""
     try:

@@ -13,8 +13,9 @@ from pathlib import Path
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from cutaway.data.text_source import read_text_source
 from cutaway.metrics import classification_scores
-from cutaway.runs.text import TextOptions, prepare_text, read_rows
+from cutaway.runs.text import TextOptions, prepare_text
 
 MODELS = ("bag", "lstm", "transformer")
 
@@ -38,7 +39,7 @@ def one_file(path, epochs, models) -> dict:
             run = prepared.train(Path(folder) / model)
         accuracy[model] = run.metrics["validation"]["accuracy"]
     prepared = prepare_text(path)  # the same split
-    read = read_rows(path)
+    read = read_text_source(path)
     assert read.names is not None  # labeled lines
     texts = read.frame[read.names[1]].to_numpy()[prepared.row_numbers - 1]
     training, validation, y = prepared.training, prepared.validation, prepared.y

@@ -13,8 +13,9 @@ from pathlib import Path
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from cutaway.data.text_source import read_text_source
 from cutaway.metrics import classification_scores
-from cutaway.runs.text import TextOptions, prepare_text, read_rows
+from cutaway.runs.text import TextOptions, prepare_text
 
 MODELS = ("bag", "lstm", "transformer")
 
@@ -36,7 +37,7 @@ def main(path, epochs: int | None = None, models=MODELS) -> dict:
 
 def by_words(path, prepared) -> dict:
     """Scores of scikit-learn's logistic regression on the same training and validation rows."""
-    read = read_rows(path)
+    read = read_text_source(path)
     assert read.names is not None  # labeled lines
     texts = read.frame[read.names[1]].to_numpy()[prepared.row_numbers - 1]
     training, validation, y = prepared.training, prepared.validation, prepared.y

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import cutaway
-from cutaway.cli.commands import on_data, on_runs, on_trainings
+from cutaway.cli.commands import on_data, on_pictures, on_runs, on_trainings
 from cutaway.cli.ctrl_c import is_interrupted
 from cutaway.cli.usage import UsageError, is_help, usage_error
 from cutaway.errors import (
@@ -23,10 +23,9 @@ from cutaway.errors import (
 app = typer.Typer(
     name="cutaway",
     help="Deep learning with the side panel off: train a network and inspect every number in it.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -44,8 +43,22 @@ COMMANDS = (
     on_runs.explain,
     on_trainings.doctor,
     on_trainings.race,
+    on_pictures.plot,
 )
 
+
+FIRST = """Deep learning with the side panel off. What to try first:
+
+  cutaway train                           trains on a bundled table, in seconds
+  cutaway explain runs/students --row 3   why the network predicts what it does
+  cutaway doctor runs/students            whether it learned, and what to change
+  cutaway train DATA --target COLUMN      your table, images, texts or sound
+  cutaway predict RUN DATA                predictions for new data
+  cutaway compare DATA --target COLUMN    is it better than simple models?
+  cutaway race rosenbrock                 ten optimizers on a test function
+
+All commands: cutaway --help. Of one: cutaway train --help
+Completion with the tab key: cutaway --install-completion"""
 
 PATHS = ("--out", "--html", "--png", "--input")  # options that name a file or a folder
 
@@ -56,8 +69,15 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Start with: **cutaway train** (trains on a bundled table)")
+EXIT_CODES = (
+    "Exit codes: 0 success; 1 failure, or not healthy (doctor) or damaged (verify); 2 invalid "
+    "input; 130 interrupted. Every command that reports takes --json."
+)
+
+
+@app.callback(epilog=EXIT_CODES)
 def _shared(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -65,7 +85,8 @@ def _shared(
         bool, typer.Option("--debug", help="Show the traceback of errors (any command).")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        print(FIRST)
 
 
 for command in COMMANDS:

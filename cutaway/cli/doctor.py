@@ -13,7 +13,8 @@ from cutaway.errors import visible
 
 SHOWN = 4  # findings shown in full; the others are only named
 NOTES = 3
-NOTE_LINES = 3
+NOTE_LINES = 4
+UNJUDGED = ("Not checked", "Diagnosed ")  # notes that are always shown
 EXPLANATION_LINES = 5  # of the first finding
 
 
@@ -29,6 +30,7 @@ def _doctor(what, treated, seeds, budget, applied, out, html, trust, as_json) ->
     from cutaway.doctor.sources import (
         experiment_of_run,
         findings_of,
+        limits_of,
         options_with,
         plan_in_script,
         plan_of,
@@ -66,6 +68,7 @@ def _doctor(what, treated, seeds, budget, applied, out, html, trust, as_json) ->
         diagnosis = diagnose(plan, watch=lambda symptom: tell(f"checking: {symptom}"))
         if source is not None:
             diagnosis.findings[:0] = findings_of(*source)
+            diagnosis.notes += limits_of(source[1], plan)
     treatment, new = None, None
     if (treated or applied) and any(p.changes for f in diagnosis.findings for p in f.prescriptions):
         with _status() as tell:
@@ -101,17 +104,14 @@ def _doctor(what, treated, seeds, budget, applied, out, html, trust, as_json) ->
 
 def verdict(diagnosis, width: int = 80) -> str:
     """The diagnosis on one screen: three lines per finding, and an explanation of the first."""
-    if diagnosis.healthy:
-        lines = ["Healthy: no problems found in this training."]
-    else:
-        count = len(diagnosis.findings)
-        lines = [f"{count} finding{'s' if count > 1 else ''}, most important first."]
+    lines = textwrap.wrap(diagnosis.headline(), width)
     for k, finding in enumerate(diagnosis.findings[:SHOWN], 1):
         lines += ["", *_finding_lines(k, finding, width)]
     rest = [f.code.replace("_", " ") for f in diagnosis.findings[SHOWN:]]
     if rest:
         lines += ["", *textwrap.wrap(f"Also: {', '.join(rest)}.", width)]
-    notes = diagnosis.notes[:NOTES]
+    open_ones = [note for note in diagnosis.notes if note.startswith(UNJUDGED)]
+    notes = [note for note in diagnosis.notes if note not in open_ones][:NOTES] + open_ones
     if notes:
         lines.append("")
     for note in notes:

@@ -15,6 +15,7 @@ from cutaway.cli.show import (
     table,
 )
 from cutaway.data import students_path
+from cutaway.doctor.course import overfits
 from cutaway.doctor.preflight import preflight
 from cutaway.errors import visible
 from cutaway.runs import KINDS, prepare, write_report
@@ -169,6 +170,7 @@ def _show_result(experiment, run) -> None:
         console.print("Kept the weights of the last epoch")
     else:
         console.print(f"Kept the weights of epoch {metrics['best_epoch']} ({best})")
+        print_notes([note for note in [overfits(run.history.rows, metrics["best_epoch"])] if note])
     if "waited_for_data" in metrics:
         console.print(f"Waiting for data: {metrics['waited_for_data']:.1%} of the time")
     if experiment.stream is not None:

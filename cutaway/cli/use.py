@@ -26,7 +26,7 @@ SHOWN_COLUMNS = 8  # of a table in the terminal
 
 
 def predict_command(run, data, *, out, force, as_json) -> None:
-    from cutaway.runs.preprocessing import RowPredictions
+    from cutaway.runs.row_predictions import RowPredictions
 
     opened = _opened(run)
     if opened.preprocessing.predicts_files and out is not None and not _is_table(out):

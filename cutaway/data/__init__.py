@@ -53,7 +53,8 @@ from cutaway.data.split import split_groups, split_in_order, stratified_split
 from cutaway.data.stream import ParquetBatches
 from cutaway.data.students import students_csv, students_path
 from cutaway.data.table_reading import TableReading, find_reading, read_encoded
-from cutaway.data.text import Texts, read_text, read_texts
+from cutaway.data.text import read_text
+from cutaway.data.text_source import Texts, read_texts
 from cutaway.data.tiles import predict_tiles
 from cutaway.data.tokenizer import Tokenizer, Tokens
 from cutaway.data.touching import border_weights

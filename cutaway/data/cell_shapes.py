@@ -7,9 +7,11 @@ MISSING = ("", "NA", "N/A", "n/a", "na", "NaN", "nan", "NULL", "null", "None", "
 SIGNS = r"[-+−]?\s?[$€£¥]?\s?[-+−]?"
 DIGITS = r"(?:\d+(?:[.,'’_  ]\d+)*[.,]?|[.,]\d+)(?:[eE][-+]?\d+)?"
 NUMBER = re.compile(rf"{SIGNS}{DIGITS}\s?(?:%|[$€£¥])?|[-+]?inf(?:inity)?", re.IGNORECASE)
-TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s?(?:[AaPp]\.?[Mm]\.?)?"
+TIME = r"\d{1,4}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s?(?:[AaPp]\.?[Mm]\.?|Uhr)?"
 DAY = r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}\.?"
-DATE = re.compile(rf"{DAY}(?:[T ]+{TIME}\s?(?:Z|UTC|[-+]\d\d:?\d\d)?)?|{TIME}")
+DATE = re.compile(
+    rf"{DAY}(?:[T ]+{TIME}\s?(?:Z|UTC|[-+]\d\d:?\d\d)?)?|(?:-?\d+ days?,? \+?)?{TIME}"
+)
 MOST = 0.95  # of the known cells of a column of numbers or dates
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ class Cells:
         encoding: of a text, by Python's name; otherwise None.
         is_untyped: whether numbers and dates may stand in columns of strings, since nothing states
             their types: in delimited text, and in spreadsheets.
+        header: the names of the columns as they were written, None for a column that the header
+            has no cell for; None: nothing was written otherwise than the frame has it.
+        has_quotes: whether cells that contain separators stand in quotes in that text.
     """
 
     frame: Any
@@ -46,6 +50,8 @@ class Cells:
     separator: str | None = None
     encoding: str | None = None
     is_untyped: bool = False
+    header: Sequence[str | None] | None = None
+    has_quotes: bool = True
 
 
 @naming_source("a table")
@@ -166,8 +172,8 @@ def _read_file(path: Path, encoding: str | None, header: bool | None) -> Cells:
         frame, more = _reader_of(name)(text.decode(), path)
         return Cells(frame, [*notes, *more], encoding=found)
     tabs = "\t" if name.endswith(".tsv") else None
-    frame, separator, more = read_delimited(text, path, header=header, separator=tabs)
-    return Cells(frame, [*notes, *more], separator, found, is_untyped=True)
+    frame, separator, more, names = read_delimited(text, path, header=header, separator=tabs)
+    return Cells(frame, [*notes, *more], separator, found, is_untyped=True, header=names)
 
 
 def _reader_of(name: str):

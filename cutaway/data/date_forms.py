@@ -23,7 +23,7 @@ _ZONES |= {"CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}  # as in RFC 2
 _ZONE = rf"(?P<zone>{'|'.join(_ZONES)}|(?:UTC|GMT)?[+-]\d{{2}}:?(?:\d{{2}})?)"
 _CLOCK = (
     r"(?P<hour>\d{1,2})(?:[:h.](?P<minute>\d{2})(?:[:.](?P<second>\d{2})"
-    r"(?:[.,](?P<fraction>\d{1,9}))?)?)?\s*(?P<half>[ap]\.?m\.?)?"
+    r"(?:[.,](?P<fraction>\d{1,9}))?)?)?\s*(?:(?P<half>[ap]\.?m\.?)|(?P<oclock>Uhr))?"
 )
 _TIME = rf"(?:(?:T|,\s*|\s+(?:at\s+)?|:){_CLOCK}\s*{_ZONE}?(?:\s*[\[(][^\])]*[\])])?)?"
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
@@ -118,9 +118,10 @@ def instants(parts):
     hour, minute, valid = number("hour", 0), number("minute", 0), pl.lit(True)
     if "half" in given:
         half = pl.col("half").str.slice(0, 1).str.to_lowercase()
-        # without minutes, only AM or PM or a date before it makes a number an hour
+        # without minutes, only AM, PM, Uhr or a date before it makes a number an hour
         if "year" not in given:
             valid = half.is_not_null() | pl.col("minute").is_not_null()
+            valid = valid | pl.col("oclock").is_not_null()
         valid = valid & (half.is_null() | hour.is_between(1, 12))
         twelve = (hour % 12) + pl.when(half == "p").then(12).otherwise(0)
         hour = pl.when(half.is_null()).then(hour).otherwise(twelve)

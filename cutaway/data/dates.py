@@ -15,6 +15,7 @@ from cutaway.data.date_forms import (
     pattern,
     place,
 )
+from cutaway.data.date_integers import DAYS_REASON, are_days
 from cutaway.data.date_orders import NAMES, SEPARATORS, decide_orders
 
 UNREADABLE = 0.05  # a column with a larger fraction of other cells is no date column
@@ -120,10 +121,11 @@ def find_dates(series, *, sure: bool = False, day_first: bool | None = None) -> 
     """The recipe of a date column, or None if it is none.
 
     Versions (1.2.3), plain numbers, years, times alone and codes are no dates. 20110101 is one if
-    the column's name says so, or if all of its strings are dates.
+    the column's name says so, if all of its strings are dates, or if so many different integers
+    are days that they can be nothing else; see date_integers.
 
     Args:
-        series: a polars Series of strings or temporal values.
+        series: a polars Series of strings, integers or temporal values.
         sure: whether the user says that these are dates: then years and numbers like 20110101 are,
             and any number of other cells may be among them.
         day_first: of dates like 1/2/2011, whether the first is the day; by default values above 12
@@ -145,6 +147,8 @@ def find_dates(series, *, sure: bool = False, day_first: bool | None = None) -> 
     if series.dtype in (pl.Date, pl.Datetime):
         return _of_temporal(series) if series.null_count() < len(series) else None
     named = sure or bool(_DATE_NAME.search(series.name.lower()))
+    if series.dtype.is_integer() and not named and are_days(series):
+        return DateRecipe(("yyyymmdd",), (), digits=True, reason=DAYS_REASON)
     if (series.dtype.is_integer() and named) or series.dtype in (pl.Categorical, pl.Enum):
         series = series.cast(pl.String)
     if series.dtype != pl.String:

@@ -26,7 +26,9 @@ LEAD = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\n)*")  # blank lines and comments
 
 
 def read_delimited(content: bytes, path, *, header: bool | None = None, separator=None):
-    """(frame of strings, separator, notes): the cells of a delimited text.
+    """(frame of strings, separator, notes, header): the cells of a delimited text.
+
+    The header holds the names of the columns as they were written; see Cells.
 
     Args:
         content: in UTF-8, without a mark.
@@ -67,7 +69,30 @@ def read_delimited(content: bytes, path, *, header: bool | None = None, separato
         before = content.count(b"\n", 0, len(content) - len(body))
         frame, more = _read_body(body, sample.separator, len(found.names), path, before)
         frame, new = with_names(frame, found)
-    return frame, sample.separator, [*notes, *found.notes, *new, *more]
+    written = None if found.written is None else found.written[: frame.width]
+    if written is not None:
+        above = sample.ends[found.skipped - 2] if found.skipped > 1 else 0
+        begin, end = (_after_lines(content, start, count) for count in (above, lines))
+        written = _with_blanks(content[begin:end].decode(), sample.separator, written)
+    return frame, sample.separator, [*notes, *found.notes, *new, *more], written
+
+
+def _with_blanks(line: str, separator: str, written: list[str | None]) -> list[str | None]:
+    """The cells of a header with the blanks in front of them, which the reader leaves out."""
+    if separator == RUNS:
+        return written
+    try:
+        cells = next(records(line, separator), [])
+    except csv.Error:
+        return written
+    known = [cell for cell in written if cell is not None]
+    places = [k for k, cell in enumerate(written) if cell is not None]
+    if [cell.strip() for cell in cells[: len(known)]] != [cell.strip() for cell in known]:
+        return written  # a quote behind blanks
+    found = [*written]
+    for place, cell in zip(places, cells, strict=False):
+        found[place] = cell
+    return found
 
 
 def find_table(content: bytes) -> bool:

@@ -22,6 +22,7 @@ from cutaway.data.date_cycles import (
 from cutaway.data.dates import DateRecipe, find_dates, find_times
 from cutaway.data.float32 import expect_float32
 from cutaway.data.json_types import Finite, Positive
+from cutaway.data.level_names import other_spellings
 from cutaway.data.text_column import TextColumn
 from cutaway.errors import DataError, counted
 
@@ -349,6 +350,9 @@ def _codes(encoder, series, notes, *, missing) -> np.ndarray:
     """Index of each value's level; `missing` for missing values, -1 for unseen levels."""
     places = {level: k for k, level in enumerate(encoder.levels)}
     texts = _texts(series)
+    same = other_spellings(texts, encoder.levels)
+    if same:
+        texts: list = [same.get(t, t) for t in texts]
     places[None] = -1 if missing is None else missing
     codes = np.fromiter((places.get(t, -1) for t in texts), int, len(texts))
     unseen = [t for t in texts if t not in places]

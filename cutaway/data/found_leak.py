@@ -3,6 +3,8 @@
 import dataclasses
 import shlex
 
+from cutaway.errors import option_name
+
 KINDS = ("copy", "function", "row_order", "formula", "duplicates", "contradiction", "future")
 
 
@@ -44,7 +46,7 @@ def leave_out(columns) -> str:
     """The advice to train without these columns."""
     what = "it" if len(columns) == 1 else "them"
     known = "it is" if len(columns) == 1 else "they are"
-    names = shlex.quote(",".join(columns))
+    names = shlex.quote(",".join(map(option_name, columns)))
     return f"leave {what} out with --ignore {names} unless {known} known before the prediction"
 
 

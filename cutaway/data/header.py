@@ -19,11 +19,13 @@ class Header:
         names: of the columns, different ones; None for each that nothing names.
         skipped: rows that are no values: titles and the header.
         notes: messages for the user.
+        written: the cells of the header, None for a column without one; None: there is no header.
     """
 
     names: list[str | None]
     skipped: int
     notes: list[str]
+    written: list[str | None] | None = None
 
 
 def find_header(rows: list[list[str]], given: bool | None = None) -> Header:
@@ -51,16 +53,17 @@ def find_header(rows: list[list[str]], given: bool | None = None) -> Header:
             )
         return Header([None] * len(first), titles, notes)
     names: list[str | None] = [cell.strip() or None for cell in first]
+    written: list[str | None] = [*first]
     if below and all(len(row) == len(first) + 1 for row in below):
         if all(not row[-1].strip() for row in below):  # a separator ends each line
-            names = [*names, None]
+            names, written = [*names, None], [*written, None]
         elif _has_row_names(first, below):
-            names = [ROW_NAMES, *names]
+            names, written = [ROW_NAMES, *names], [None, *written]
             notes.append(
                 "the header has one name fewer than the lines have cells: the first column holds "
                 f"the names of the rows, and is named {ROW_NAMES!r}"
             )
-    return Header(names, titles + 1, notes)
+    return Header(names, titles + 1, notes, written)
 
 
 def with_names(frame, header: Header):

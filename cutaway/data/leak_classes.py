@@ -7,6 +7,7 @@ a few rows of a rare class, prove nothing.
 import numpy as np
 
 from cutaway.data.found_leak import Leak, leave_out, some_rows
+from cutaway.data.leak_chances import leak_of_filled, leak_of_levels
 
 NEIGHBORS = 5  # rows of the most similar values whose classes are counted
 # Rows that the majority class gets wrong. A column with one value for each class needs fewer than
@@ -14,21 +15,27 @@ NEIGHBORS = 5  # rows of the most similar values whose classes are counted
 LEAST_RENAMED, LEAST_PREDICTED = 30, 150
 # Errors, relative to those of the majority class.
 RENAMED, PREDICTED = 0.02, 0.01
-SHOWN = 4  # classes whose values are named
+LEVELED = ("category", "boolean")  # of which a few rows with the same value prove more
 
 
-def class_leak(name: str, values, is_category: bool, y, target) -> Leak | None:
+def class_leak(name: str, values, kind: str, y, target, columns: int = 1) -> Leak | None:
     """Whether one column alone tells the class.
 
     Args:
         values: (rows,) float64, of categories their codes; infinite where missing.
-        is_category: whether neighboring values have nothing in common.
+        kind: of the column; of a category neighboring values have nothing in common.
         y: (rows,) class numbers.
         target: the data.Target.
+        columns: number of columns that are asked, among which some agree by chance.
     """
-    renamed = renamed_classes(name, values, y, target.name)
-    if renamed is not None:
-        return renamed
+    is_category = kind == "category"
+    found = (
+        renamed_classes(name, values, y, target.name)
+        or leak_of_filled(name, values, kind, y, target, columns)
+        or (leak_of_levels(name, values, y, target.name, columns) if kind in LEVELED else None)
+    )
+    if found is not None:
+        return found
     classes = len(target.classes)
     counts = np.bincount(y, minlength=classes)
     wrong = len(y) - int(counts.max())  # of the majority class

@@ -49,7 +49,7 @@ def find_leaks(
         values = as_values(series_of[column.name], column.kind)
         is_category = column.kind == "category"
         if target.classes is not None:
-            leak = class_leak(column.name, values, is_category, y[rows], target)
+            leak = class_leak(column.name, values, column.kind, y[rows], target, len(used))
         elif column.kind == "date":
             leak = None  # what is smooth in time is no leak
         else:

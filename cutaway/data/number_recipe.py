@@ -1,15 +1,17 @@
 """How a column of strings is read as numbers: decided once, stored, and applied to any table."""
 
 import dataclasses
+import shlex
 from typing import Any
 
 from cutaway.data.columns import clean
+from cutaway.data.durations import DurationRecipe
 from cutaway.data.json_types import Finite
 from cutaway.data.missing_words import USUAL, means_missing
 from cutaway.data.numeral_cells import NumeralCells, plain_text, split_cells
 from cutaway.data.numeral_styles import body_pattern
 from cutaway.data.numeral_units import PERCENT, factor_of
-from cutaway.errors import expect_choice
+from cutaway.errors import expect_choice, option_name
 
 MAX_QUOTED = 3
 
@@ -27,6 +29,7 @@ class NumberRecipe:
         integer: whether all numbers were integers.
         missing: texts that mean a missing value by the user's word.
         sentinels: numbers that mean a missing value, see find_sentinels.
+        duration: how the column writes durations such as 26:30; None: it holds no durations.
 
     Example:
         >>> import polars as pl
@@ -43,6 +46,7 @@ class NumberRecipe:
     integer: bool
     missing: tuple[str, ...]
     sentinels: tuple[Finite, ...]
+    duration: DurationRecipe | None = None
 
     def __post_init__(self):
         expect_choice(self.decimal, (".", ","), what="decimal sign")
@@ -58,13 +62,20 @@ class NumberRecipe:
         """The numbers of a column.
 
         Args:
-            series: polars strings, or numbers.
+            series: polars strings or numbers, or durations where the recipe is of some.
 
         Returns:
             polars.Series: Int64 if the recipe's and these numbers are integers, otherwise Float64;
             null where a cell is empty, a word, a sentinel, or unreadable.
         """
         return _read(self, series).numbers
+
+    def marked(self, decimal: str) -> "NumberRecipe":
+        """The same for numbers with another decimal mark, and thousands as they go with it."""
+        if decimal == self.decimal or self.duration is not None:
+            return self
+        thousands = self.decimal if self.thousands == decimal else self.thousands
+        return dataclasses.replace(self, decimal=decimal, thousands=thousands)
 
     def sentences(self, series) -> list[str]:
         """Notes for the user: what was read how, and what became missing.
@@ -82,7 +93,11 @@ class NumberRecipe:
             price: 1 of 3 values is not a number ('missing'), treated as missing
         """
         reading = _read(self, series)
-        return _example(self, series.name, reading) + _losses(series, reading)
+        if self.duration is None:
+            first = _example(self, series.name, reading)
+        else:
+            first = [_of_duration(self.duration, series.name, reading)]
+        return first + _losses(series, reading)
 
     def losses(self, series) -> list[str]:
         """The notes on what became missing."""
@@ -111,10 +126,15 @@ class _Reading:
 def _read(recipe: NumberRecipe, series) -> _Reading:
     import polars as pl
 
-    if series.dtype.is_numeric() or series.dtype == pl.Boolean:
+    if recipe.duration is not None and series.dtype == pl.Duration:
+        numbers = recipe.duration.parse(series)
+    elif series.dtype.is_numeric() or series.dtype == pl.Boolean:
+        numbers = _of_type(recipe.integer, clean(series))
+    else:
+        numbers = None
+    if numbers is not None:
         rows, cells = pl.Series(dtype=pl.UInt32), pl.Series(dtype=pl.String)
         unreadable = pl.Series(dtype=pl.Boolean)
-        numbers = _of_type(recipe.integer, clean(series))
     else:
         numbers, rows, cells, unreadable = _read_texts(recipe, series.cast(pl.String))
     numbers = without_numbers(numbers, recipe.missing)
@@ -137,7 +157,10 @@ def _read_texts(recipe: NumberRecipe, text):
     cells = plain_text(text.gather(rows))
     if rows.is_empty():
         return numbers, rows, cells, pl.Series(dtype=pl.Boolean)
-    found = read_cells(recipe, split_cells(cells))
+    if recipe.duration is not None:
+        found = recipe.duration.parse(cells)
+    else:
+        found = read_cells(recipe, split_cells(cells))
     unreadable = found.is_null() & ~means_missing(cells)
     found = _of_type(recipe.integer, found)
     if numbers.dtype != found.dtype:
@@ -167,7 +190,8 @@ def _plain_numbers(recipe: NumberRecipe, text):
     """The numbers that need no more than a cast, which is much faster; null for all others."""
     import polars as pl
 
-    if recipe.unit in PERCENT or (recipe.decimal == "," and not recipe.integer):
+    comma = recipe.decimal == "," and not recipe.integer
+    if recipe.unit in PERCENT or comma or recipe.duration is not None:
         dtype = pl.Int64 if recipe.integer else pl.Float64
         return pl.Series([None], dtype=dtype).new_from_index(0, len(text))
     if recipe.integer:
@@ -253,6 +277,21 @@ def _example(recipe: NumberRecipe, name: str, reading: _Reading) -> list[str]:
         how = f" without the unit {recipe.unit!r}"
     shown = f"{numbers.filter(written)[place]:.15g}"
     return [f"{name}: read as numbers{how}, for example {cells[place]!r} as {shown}"]
+
+
+def _of_duration(recipe: DurationRecipe, name: str, reading: _Reading) -> str:
+    """That durations are numbers, and in which unit."""
+    numbers = reading.numbers.gather(reading.rows)
+    cells = reading.cells.filter(numbers.is_not_null())
+    found = f"{name}: durations, read as numbers of {recipe.unit}"
+    if cells.is_empty():
+        return found
+    place = int(cells.str.len_chars().arg_max() or 0)
+    found += f", for example {cells[place]!r} as {numbers.drop_nulls()[place]:.6g}"
+    if recipe.short == "m:ss":
+        found += "; those of two parts as minutes and seconds"
+    other = shlex.quote(f"{option_name(name)}=category")
+    return f"{found}; if they are none: --column {other}"
 
 
 def _quoted(texts) -> str:

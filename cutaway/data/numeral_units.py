@@ -21,7 +21,9 @@ _SCALES |= {"m": 1e6, "mn": 1e6, "mio": 1e6, "mln": 1e6, "million": 1e6, "millio
 _SCALES |= {"cr": 1e7, "crore": 1e7, "b": 1e9, "g": 1e9, "bn": 1e9, "mrd": 1e9, "billion": 1e9}
 _SCALES |= {"billions": 1e9, "t": 1e12, "tn": 1e12, "trillion": 1e12}
 _WEAK = frozenset({"m", "b", "B", "g", "G", "t", "T"})  # meters, bytes, ...: not without k, M or $
-_NO_UNITS = frozenset({"st", "nd", "rd", "th", "am", "pm", "a.m", "p.m", "e"})  # 1st, 3 am, 5e
+_NO_UNITS = frozenset(
+    {"st", "nd", "rd", "th", "am", "pm", "a.m", "p.m", "uhr", "e"}
+)  # 1st, 3 am, 5e
 _MILLI_OR_MEGA = frozenset({"w", "wh", "v", "j", "hz", "pa"})  # mW is not MW
 _MONEY = re.compile(f"[{CURRENCY_SIGNS}]")
 _SCALED = re.compile(r"([^\W\d_]+)\.? *(.*)")

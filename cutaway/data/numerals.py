@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from cutaway.data.durations import find_durations
 from cutaway.data.missing_words import LIKELY, means_missing
 from cutaway.data.number_recipe import (
     NumberRecipe,
@@ -40,12 +41,13 @@ def find_numbers(
 ) -> NumberRecipe | None:
     """How to read a column as numbers; None if it is no column of numbers.
 
-    It is one if at least 95% of its cells are numbers in one style and unit. Empty cells and words
-    such as N/A, #DIV/0!, - and missing do not count; words that may be a class (missing, -) may
-    not outnumber the numbers. Codes are none (ZIP 00501), nor are dates, versions and ranges.
+    It is one if at least 95% of its cells are numbers in one style and unit, or durations. Empty
+    cells and words such as N/A, #DIV/0!, - and missing do not count; words that may be a class
+    (missing, -) may not outnumber the numbers. Codes are none (ZIP 00501), nor are dates, versions
+    and ranges.
 
     Args:
-        series: polars strings; of numbers only the sentinels are looked for.
+        series: polars strings or durations; of numbers only the sentinels are looked for.
         missing: texts that mean a missing value, as they are written in the cells.
         decimal: "." or ",", how the other columns of the table write (see find_decimal). It
             decides where the column does not: whether 1,234 is 1234 or 1.234.
@@ -61,6 +63,9 @@ def find_numbers(
         found = recipe, recipe.parse(series)
     elif series.dtype in (pl.String, pl.Categorical, pl.Enum):
         found = _find(without_words(series.cast(pl.String), words), words, decimal)
+    elif series.dtype == pl.Duration:
+        recipe = dataclasses.replace(_plain(False, words, None), duration=find_durations(series))
+        found = recipe, recipe.parse(series)
     else:
         found = None
     if found is None:
@@ -69,7 +74,7 @@ def find_numbers(
     numbers = without_numbers(numbers, words).drop_nulls()
     if numbers.is_empty():
         return None
-    if not sentinels:
+    if not sentinels or recipe.duration is not None:
         return recipe
     return dataclasses.replace(recipe, sentinels=tuple(find_sentinels(numbers.to_numpy())))
 
@@ -88,6 +93,11 @@ def _find(text, words: tuple[str, ...], decimal: str | None) -> Found | None:
             found = _find_plain(known, words, decimal)
     if found is None:
         found = _find_disguised(known, words, decimal)
+    if found is None:
+        duration = find_durations(known)
+        if duration is not None:
+            recipe = dataclasses.replace(_plain(False, words, None), duration=duration)
+            return recipe, recipe.parse(known)
     return None if found is None or (found[0].integer and is_code(known)) else found
 
 

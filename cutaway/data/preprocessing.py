@@ -7,11 +7,12 @@ import msgspec
 import numpy as np
 
 from cutaway.data.columns import USED, Column, find_columns
+from cutaway.data.date_integers import DAYS_REASON
 from cutaway.data.encoders import Date, EmbeddedCategory, fit_encoder, from_json
 from cutaway.data.float32 import to_float32
 from cutaway.data.target import Target
 from cutaway.data.text_column import TextColumn
-from cutaway.errors import DataError, OptionError, counted, did_you_mean
+from cutaway.errors import DataError, OptionError, counted, did_you_mean, option_name
 
 FORMAT = 1
 
@@ -130,7 +131,7 @@ class TablePreprocessing:
             fit_encoder(c.kind, series_of[c.name], recipe=recipes.get(c.name)) for c in used
         ]
         notes += [
-            f"{e.name}: {e.recipe.sentence()}"
+            f"{e.name}: {e.recipe.sentence()}" + _or_numbers(e)
             for e in encoders
             if isinstance(e, Date) and e.recipe.reason
         ]
@@ -280,7 +281,15 @@ def _task_of(target: str, kind: str, task: str | None) -> str | None:
 def _use_of(column: Column, series_of: dict) -> str:
     """How a column that is left out is used, as a shell takes it."""
     kind = "number" if series_of[column.name].dtype.is_numeric() else "category"
-    return shlex.quote(f"{column.name}={kind}")
+    return shlex.quote(f"{option_name(column.name)}={kind}")
+
+
+def _or_numbers(encoder: Date) -> str:
+    """How dates that nothing but their digits tells are taken as numbers."""
+    if encoder.recipe.reason != DAYS_REASON:
+        return ""
+    name = shlex.quote(f"{option_name(encoder.name)}=number")
+    return f"; --column {name} takes them as numbers"
 
 
 def _by_name(frame) -> dict:

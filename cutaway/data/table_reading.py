@@ -1,6 +1,7 @@
 """How the cells of a table become numbers, truth values and texts: decided once, then stored."""
 
 import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
 
 from cutaway.data.cells import Cells, read_cells
@@ -8,12 +9,14 @@ from cutaway.data.missing_words import as_texts, means_missing, missing_words_of
 from cutaway.data.number_recipe import NumberRecipe
 from cutaway.data.numeral_styles import find_decimal
 from cutaway.data.numerals import find_numbers
-from cutaway.errors import DataError, OptionError, counted, expect_choice
+from cutaway.errors import DataError, OptionError, counted, expect_choice, option_name
 
 # in a column of texts or classes these mean a missing value; NA and None may be a class
 UNAMBIGUOUS = ("?", "NaN", "nan", "NULL", "null", "<NA>", "#N/A", "NaT")
 MOST_CLASSES = 1000  # with more distinct texts a word such as NA is no class to be told of
 TRUTHS = ("true", "false")
+MARKED = 200  # cells of a column that show its decimal mark
+MARKS = {".": "a point", ",": "a comma"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,15 +49,51 @@ class TableReading:
         """A polars frame with the columns of strings as numbers, truth values and texts."""
         import polars as pl
 
+        reading = self.adapted(cells)
         return pl.DataFrame(
-            [self._column(series, cells.is_untyped) for series in cells.frame.get_columns()]
+            [reading._column(series, cells.is_untyped) for series in cells.frame.get_columns()]
+        )
+
+    def adapted(self, cells: Cells) -> "TableReading":
+        """This reading, or for a table with the other decimal mark one that reads it alike.
+
+        7,4 is 7.4 if all numbers of the training data had points, and those of this table have
+        commas as far as they can be read in one way only.
+
+        Example:
+            >>> from cutaway.data.cells import read_cells
+            >>> from cutaway.data.table_reading import find_reading
+            >>> points = read_cells({"a": ["1.5 kg", "2.25"], "b": ["1,250.5", "7.5"]})
+            >>> reading = find_reading(points)
+            >>> cells = read_cells({"a": ["3,5"], "b": ["1.250,5"]})
+            >>> reading.apply(cells).row(0)
+            (3.5, 1250.5)
+        """
+        import polars as pl
+
+        marks = {recipe.decimal for recipe in self.numbers.values() if recipe.duration is None}
+        if len(marks) != 1:
+            return self
+        columns = [
+            series.gather_every(max(1, len(series) // MARKED))
+            for series in cells.frame.get_columns()
+            if series.name in self.numbers and series.dtype == pl.String
+        ]
+        shown = {find_decimal([series]) for series in columns} - {None}
+        if len(shown) != 1 or shown == marks:
+            return self
+        mark = shown.pop()
+        assert mark is not None
+        return dataclasses.replace(
+            self, numbers={name: recipe.marked(mark) for name, recipe in self.numbers.items()}
         )
 
     def _column(self, series, is_untyped: bool):
         import polars as pl
 
         recipe = self.numbers.get(series.name)
-        if recipe is not None and (series.dtype.is_numeric() or series.dtype == pl.String):
+        readable = series.dtype.is_numeric() or series.dtype in (pl.String, pl.Duration)
+        if recipe is not None and readable:
             found = recipe.parse(series)
             if series.dtype == pl.String and found.null_count() == len(series):
                 _expect_some_number(series)
@@ -71,6 +110,13 @@ class TableReading:
             return text
         lower = text.str.to_lowercase()
         return lower.set(~lower.is_in(TRUTHS).fill_null(True), None) == TRUTHS[0]
+
+    def decimal_of(self, cells: Cells) -> str:
+        """The decimal mark of the numbers of a table."""
+        columns = set(cells.frame.columns)
+        numbers = self.adapted(cells).numbers
+        recipes = [recipe for name, recipe in numbers.items() if name in columns]
+        return "," if any(recipe.decimal == "," for recipe in recipes) else "."
 
     def notes(self, cells: Cells) -> list[str]:
         """What was read how, and what became missing, for the user.
@@ -93,9 +139,14 @@ class TableReading:
 
     def losses(self, cells: Cells) -> list[str]:
         """What became missing, or was found in the bytes, of a table that training did not see."""
-        found = [*cells.notes]
+        found, numbers = [*cells.notes], self.adapted(cells).numbers
+        if numbers is not self.numbers:
+            found.append(
+                f"the decimal mark of the numbers is {MARKS[self.decimal_of(cells)]} here and was "
+                "another one in the training data: they are read alike"
+            )
         for series in cells.frame.get_columns():
-            recipe = self.numbers.get(series.name)
+            recipe = numbers.get(series.name)
             found += [] if recipe is None else recipe.losses(series)
         return found
 
@@ -106,7 +157,7 @@ class TableReading:
             return []
         return [
             f"{series.name}: {word!r} in {counted(count, 'row')} is a value like the others; if it "
-            f"means a missing one: --missing {word}"
+            f"means a missing one: --missing {shlex.quote(option_name(word))}"
             for word, count in list(missing_words_of_text(text.drop_nulls()).items())[:3]
         ]
 
@@ -175,6 +226,8 @@ def _find_numbers(series, missing, decimal, *, is_stated: bool) -> NumberRecipe 
         if recipe is None or not is_stated:
             return recipe
         return None if _all_plain(series) else recipe
+    if series.dtype == pl.Duration:
+        return find_numbers(series, missing=missing)
     if not series.dtype.is_numeric():
         return None
     recipe = find_numbers(series, missing=missing)
@@ -195,7 +248,8 @@ def _of_stated_texts(series) -> list[str]:
         return []
     return [
         f"{series.name}: all its texts are numbers, but stay texts, as the table states; "
-        f"kinds={{{series.name!r}: 'number'}} reads them (--column {series.name}=number)"
+        f"kinds={{{series.name!r}: 'number'}} reads them (--column "
+        f"{shlex.quote(f'{option_name(series.name)}=number')})"
     ]
 
 

@@ -5,9 +5,11 @@ import dataclasses
 import msgspec
 import numpy as np
 
+from cutaway.data.class_codes import notes_of_codes
 from cutaway.data.columns import clean
 from cutaway.data.float32 import expect_float32, to_float32
 from cutaway.data.json_types import Count, Finite, Positive
+from cutaway.data.level_names import other_spellings
 from cutaway.errors import DataError, OptionError, counted, expect_choice
 
 TASKS = ("binary", "multiclass", "regression")
@@ -121,6 +123,7 @@ class Target:
         if alone:
             shown = ", ".join(map(repr, alone[:5])) + (", ..." if len(alone) > 5 else "")
             notes.append(f"{series.name}: only one row of {shown}, too few to learn or to score")
+        notes += notes_of_codes(series.name, classes, counts)
         task = "binary" if len(classes) == 2 else "multiclass"
         return cls(series.name, task, classes, 0.0, 1.0, counts, notes)
 
@@ -152,8 +155,8 @@ class Target:
             )
         classes = self.classes or []
         places = {_key(c): k for k, c in enumerate(classes)}
-        keys = [_key(v) for v in clean(series).to_list()]
-        unseen = sorted({k for k in keys if k not in places})
+        keys = self._keys(series)
+        unseen = sorted({str(k) for k in keys if k not in places})
         if unseen:
             raise DataError(
                 f"the target {self.name!r} holds {unseen[0]!r} in {keys.count(unseen[0])} rows, "
@@ -168,8 +171,14 @@ class Target:
         import polars as pl
 
         known = {_key(c) for c in self.classes or []}
-        keys = [value is not None and _key(value) not in known for value in clean(series)]
-        return pl.Series(series.name, keys, dtype=pl.Boolean)
+        unseen = [key is not None and key not in known for key in self._keys(series)]
+        return pl.Series(series.name, unseen, dtype=pl.Boolean)
+
+    def _keys(self, series) -> list:
+        """The values as classes are compared, None where missing; 7,4 is the class 7.4."""
+        keys: list = [None if value is None else _key(value) for value in clean(series).to_list()]
+        same = other_spellings(keys, map(_key, self.classes or []))
+        return [same.get(key, key) for key in keys] if same else keys
 
     def summary_row(self) -> tuple:
         """The target's row in TablePreprocessing.summary_rows."""

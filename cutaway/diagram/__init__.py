@@ -1,5 +1,6 @@
-"""The architecture of any network, drawn: neurons and weights, or blocks with their shapes."""
+"""The architecture of a network as SVG, and what dropout does to one."""
 
 from cutaway.diagram.drawing import draw
+from cutaway.diagram.dropout_pair import DropoutStory, dropout_story
 
-__all__ = ["draw"]
+__all__ = ["DropoutStory", "draw", "dropout_story"]

@@ -2,6 +2,7 @@
 
 from cutaway.diagram.architecture import draw_blocks
 from cutaway.diagram.nodes import columns_of, draw_nodes
+from cutaway.diagram.numbered import draw_numbered
 from cutaway.errors import OptionError, expect_integer
 from cutaway.nn import Module
 from cutaway.story.svg import Drawing
@@ -16,6 +17,7 @@ def draw(
     input_names=None,
     output_names=None,
     depth: int | None = None,
+    numbers: bool = False,
 ) -> Drawing:
     """The architecture of `net` as SVG.
 
@@ -37,9 +39,12 @@ def draw(
         input_names, output_names: names beside the nodes of the first and last layer.
         depth: of blocks, how many levels of modules are shown: with 1, each module of the network
             is one block. None: all.
+        numbers: of a small network of neurons, write the name and number of each weight and bias,
+            and with a row x the activations; at most 10 inputs and 6 neurons in a layer.
 
     Raises:
-        OptionError: net is not a Module, or does not contain the path; depth is below 1.
+        OptionError: net is not a Module, or does not contain the path; depth is below 1; numbers
+            of a network that is too large or not one of neurons.
 
     Example:
         >>> import cutaway as ct
@@ -56,6 +61,14 @@ def draw(
     if depth is not None:
         expect_integer(depth, what="draw: depth", least=1)
     columns = columns_of(net)
+    if numbers:
+        if columns is None or path:
+            raise OptionError(
+                "draw: numbers=True" + (" with a path" if columns is not None else ""),
+                expected="a Sequential of Linear layers and activations, and no path",
+                fix="leave numbers out, or draw a network of neurons",
+            )
+        return draw_numbered(columns, net, x, input_names=input_names, output_names=output_names)
     if columns is not None:
         return draw_nodes(columns, input_names=input_names, output_names=output_names, path=path)
     return draw_blocks(net, input_shape=input_shape, x=x, path=path, depth=depth)

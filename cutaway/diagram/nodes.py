@@ -86,8 +86,8 @@ def draw_nodes(columns, *, input_names=None, output_names=None, path=()) -> Draw
         input_names, output_names: beside the first and the last nodes.
         path: nodes (layer, i) of consecutive layers, or weights (layer, i, j), to highlight.
     """
-    columns[0].names = _names(input_names, columns[0], "input_names")
-    columns[-1].names = _names(output_names, columns[-1], "output_names")
+    columns[0].names = names_of_nodes(input_names, columns[0], "input_names")
+    columns[-1].names = names_of_nodes(output_names, columns[-1], "output_names")
     edges = _lit_edges(columns, path)
     distances = [_distance(a, b) for a, b in itertools.pairwise(columns)]
     left = max(_names_width(columns[0]), _labels_width(columns[0]) / 2) + 20
@@ -113,7 +113,8 @@ def draw_nodes(columns, *, input_names=None, output_names=None, path=()) -> Draw
     return picture([*parts, *legend], width, end, f"network {sizes}, one node per neuron")
 
 
-def _names(names, column, what):
+def names_of_nodes(names, column, what: str):
+    """The names as texts, one per node; None if there are none."""
     if names is None:
         return None
     names = [str(name) for name in names]

@@ -2,8 +2,10 @@
 
 import math
 
-from cutaway.doctor import symptoms
-from cutaway.doctor.evidence import Evidence, note_other_terms
+import numpy as np
+
+from cutaway.doctor import course, symptoms
+from cutaway.doctor.evidence import Evidence, note_missing, note_other_terms
 from cutaway.doctor.finding import Diagnosis, Finding
 from cutaway.doctor.time_left import NoTimeLeftError
 from cutaway.doctor.training_plan import TrainingPlan
@@ -81,7 +83,8 @@ def diagnose(
         )
     watch = watch or (lambda what: None)
     watch("training under probes")
-    evidence = Evidence.gather(plan)
+    with np.errstate(all="ignore"):
+        evidence = Evidence.gather(plan)
     if evidence.trouble is not None:
         notes.append(f"Training stopped: {evidence.trouble.came}.")
     found, unchecked = [], []
@@ -103,7 +106,8 @@ def diagnose(
     for code, look in symptoms_of.items():
         watch(code.replace("_", " "))
         try:
-            finding = look(evidence)
+            with np.errstate(all="ignore"):  # what overflows is a finding, not a warning
+                finding = look(evidence)
         except NoTimeLeftError:
             unchecked.append(code.replace("_", " "))
             continue
@@ -120,13 +124,25 @@ def diagnose(
         )
     if evidence.trained and not plan.program.alternates:
         note_other_terms(evidence)
+        note_missing(evidence)
+    told, unlearned = _in_words(evidence)
+    if told and found and not any(finding.code == "overfitting" for finding in found):
+        notes.append(told)
     notes += evidence.notes
     ranked, explained = rank(found)
     notes += [
         f"{code.replace('_', ' ')} is probably an effect of {cause.replace('_', ' ')}."
         for code, cause in explained.items()
     ]
-    return Diagnosis(ranked, notes, plan, evidence)
+    return Diagnosis(ranked, notes, plan, evidence, told, unlearned)
+
+
+def _in_words(evidence) -> tuple[str, str]:
+    """(overfits, learned_nothing) of a training; see course."""
+    if evidence.plan.program.alternates or not evidence.trained or not len(evidence.losses):
+        return "", ""
+    rows = evidence.trainer.history.rows
+    return course.overfits(rows, evidence.kept_epoch), course.learned_nothing(evidence)
 
 
 def all_symptoms() -> dict:

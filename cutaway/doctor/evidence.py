@@ -19,11 +19,11 @@ from cutaway.doctor.stop import Stop, find_stop
 from cutaway.doctor.time_left import TimeLeft
 from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced
 from cutaway.engine import Tensor, no_grad
-from cutaway.errors import CutawayError, DataError, OptionError, TrainingError
+from cutaway.errors import CutawayError, DataError, OptionError, TrainingError, counted
 from cutaway.nn import Module
 from cutaway.nn.state import Held, values_of
 from cutaway.nn.trees import count_rows, is_array, leaves, map_leaves
-from cutaway.train import Probes, Trainer
+from cutaway.train import EarlyStopping, Probes, Trainer
 from cutaway.train.probes import Layer
 
 PROBED_ROWS = 256
@@ -31,6 +31,7 @@ ROWS = 2000  # most rows on which losses are measured
 LEAST_STEPS = 60  # of a rerun, however long it takes
 BATCH_ROWS, BATCH_STEPS = 32, 200  # of the attempt to overfit one batch
 TRIED_STEPS = 500  # most steps of a training with changes
+LEAST_ROWS, LEAST_EPOCHS = 20, 5  # with fewer, overfitting is not judged
 LEARNED = 0.05  # fraction of the chance-level loss that must be gone if anything was learned
 WORTH = 0.25  # fraction of the changed training's loss reduction that the plan must have missed
 
@@ -84,6 +85,26 @@ def note_other_terms(evidence) -> None:
         )
 
 
+def note_missing(evidence) -> None:
+    """Note what cannot be judged because the plan lacks rows, epochs or validation rows."""
+    plan = evidence.plan
+    if plan.validation is None:
+        evidence.not_checked(
+            "whether new rows are like the training rows", "there are no validation rows"
+        )
+    if plan.rows < LEAST_ROWS:
+        evidence.not_checked(
+            "overfitting", f"{plan.rows} training rows are too few to set some apart"
+        )
+    elif len(evidence.losses) < LEAST_EPOCHS and evidence.trouble is None:
+        evidence.not_checked(
+            "overfitting",
+            f"{counted(len(evidence.losses), 'epoch')} do not show a course"
+            if len(evidence.losses) != 1
+            else "one epoch shows no course",
+        )
+
+
 class Evidence:
     """A training that has run, and measurements of it.
 
@@ -93,7 +114,8 @@ class Evidence:
         probes: the Probes that watched it.
         trouble: the error that ended it, or None.
 
-    Attributes: see Args; `layers` is [Layer], `notes` are what could not be checked, and why.
+    Attributes: see Args; `layers` is [Layer], `notes` are what could not be checked, and why;
+        `kept_epoch` is the epoch whose weights a callback restored at the end, None for the last.
     """
 
     def __init__(self, plan: TrainingPlan, trainer: Trainer, probes: Probes, trouble=None):
@@ -101,6 +123,7 @@ class Evidence:
         self.trainer = trainer
         self.probes = probes
         self.trouble = trouble
+        self.kept_epoch: int | None = None
         self.notes: list[str] = []
         self.time_left = TimeLeft(plan.seconds)
         self._tried = {}
@@ -113,6 +136,7 @@ class Evidence:
         window = plan.examples(slice(PROBED_ROWS))
         probes = Probes(*(window if finite else map_leaves(np.zeros_like, window)))
         trouble = None
+        callbacks = copy.deepcopy(list(plan.callbacks))
         try:
             trainer.fit(
                 plan.x,
@@ -120,7 +144,7 @@ class Evidence:
                 epochs=plan.epochs,
                 batch_size=plan.batch_size,
                 validation=plan.validation,
-                callbacks=[*copy.deepcopy(list(plan.callbacks)), probes],
+                callbacks=[*callbacks, probes],
                 seed=plan.seed,
                 progress=False,
             )
@@ -130,7 +154,10 @@ class Evidence:
             if finite:
                 raise
             trouble = error  # NaN in the data: nothing was trained, nan_source reports where
-        return cls(plan, trainer, probes, trouble)
+        evidence = cls(plan, trainer, probes, trouble)
+        restored = (c for c in callbacks if isinstance(c, EarlyStopping) and c.best_weights)
+        evidence.kept_epoch = next((c.best_epoch for c in restored), None)
+        return evidence
 
     # the plan
 
@@ -170,9 +197,12 @@ class Evidence:
 
     def not_checked(self, what: str, why: str) -> None:
         """Note for the diagnosis that something could not be checked."""
-        note = f"Not checked: {what}, because {why}."
-        if note not in self.notes:
-            self.notes.append(note)
+        self.note(f"Not checked: {what}, because {why}.")
+
+    def note(self, text: str) -> None:
+        """A remark for the diagnosis; the same one counts once."""
+        if text not in self.notes:
+            self.notes.append(text)
 
     # losses
 

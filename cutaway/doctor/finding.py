@@ -101,31 +101,51 @@ class Diagnosis(Story):
         notes: further observations, and what could not be checked.
         plan: the TrainingPlan that was diagnosed.
         evidence: the Evidence that it rests on.
+        course: what the losses show besides the findings: that it overfits, and which weights were
+            kept; "" for nothing.
+        unlearned: that next to nothing was learned, with the numbers; "" otherwise.
     """
 
     findings: list
     notes: list
     plan: typing.Any = None
     evidence: typing.Any = None
+    course: str = ""
+    unlearned: str = ""
 
     @property
     def healthy(self) -> bool:
         return not self.findings
 
-    def text(self, width: int = WIDTH) -> str:
-        if self.healthy:
-            head = ["Healthy: no problems were found in this training."]
+    def headline(self) -> str:
+        """The result in a sentence or two."""
+        count = len(self.findings)
+        if count:
+            return "1 finding." if count == 1 else f"{count} findings, most important first."
+        if self.unlearned:
+            found = (
+                f"No cause was found, but this training learned next to nothing: {self.unlearned}"
+            )
         else:
-            count = len(self.findings)
-            head = ["1 finding." if count == 1 else f"{count} findings, most important first."]
+            found = "Healthy: no problems were found in this training."
+        return f"{found} {self.course}".rstrip()
+
+    def text(self, width: int = WIDTH) -> str:
+        head = textwrap.wrap(self.headline(), width)
         parts = [f.text(width - 3, brief=k > 0) for k, f in enumerate(self.findings)]
         numbered = [f"\n{k}. {part}" for k, part in enumerate(parts, 1)]
         notes = [""] + [line for n in self.notes for line in _indented(f"- {n}", width)]
         return "\n".join([*head, *numbered, *(notes if self.notes else [])])
 
+    def html(self) -> str:
+        from cutaway.doctor.diagnosis_html import diagnosis_body
+
+        return diagnosis_body(self)
+
     def to_dict(self) -> dict:
         return {
             "healthy": self.healthy,
+            "headline": self.headline(),
             "findings": [finding.to_dict() for finding in self.findings],
             "notes": self.notes,
         }

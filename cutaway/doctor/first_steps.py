@@ -16,6 +16,7 @@ from cutaway.train.blocks import leaves_by_name
 from cutaway.train.nan_origin import find_nan_origin
 
 CAPACITY = 256  # most steps per run
+JUDGED = 4  # batches on which losses are compared before and after the steps
 BATCH_STEPS, RATE_STEPS = 200, 50
 LEAST_STEPS = 6  # fewer are not informative
 SMALL = 1e6  # weights times rows
@@ -37,16 +38,19 @@ class FirstSteps:
 
     Attributes:
         batch_rows: batch size.
-        first_loss: of the first step.
+        first_loss: before the first step, of the rows that `rates` are of.
         origin: where NaN or infinity appeared in the first step, in words; "" if it is finite.
         gradients: {path: largest norm of ∂L/∂w}, for the optimizer's parameters.
         input_gradients: {name of an array of inputs: largest norm of ∂L/∂x}, of those of floats.
         unmoved: paths of trainable parameters that no step has changed.
         weights: number of trained values.
+        step_seconds: how long a step takes, 0 if the first one is not finite.
         batch_steps, rate_steps: steps of each of the trainings below.
         one_batch: (first loss, last loss, factor on η) of the training on one batch with the
             lowest final loss; None if there was no time.
-        rates: {factor: final loss} of trainings on all rows, {} if there was no time.
+        rates: {factor: loss after `rate_steps` steps} of trainings on all rows; {} if there was no
+            time. All are of the same rows: the loss of the last batch would mostly tell how hard
+            that batch is.
     """
 
     def __init__(self, plan: TrainingPlan, *, seconds: float):
@@ -64,6 +68,8 @@ class FirstSteps:
         shuffled = np.concatenate(orders)[:needed]
         self._shuffled = shuffled.reshape(CAPACITY, -1).astype(np.int32)
         self._same = np.tile(self._shuffled[:1], (CAPACITY, 1))
+        self._judged = max(1, min(JUDGED, len(some) // self.batch_rows))
+        self.step_seconds = 0.0
         # a small network compiles for longer than it runs: with little optimization it takes 0.8 s
         # instead of 1.2
         small = sum(p.size for p in trainer.optimizer.parameters) * self.batch_rows < SMALL
@@ -92,12 +98,15 @@ class FirstSteps:
             found = find_nan_origin(trainer.program, x, y)
             self.origin = found.text() if found is not None else "its origin was not found"
             return
+        self._restart(1.0)
+        self.first_loss = self._loss_now()
         for steps in (1, 20):  # the second time if steps take less than the call itself
             began = time.perf_counter()
             self._run(self._same, steps, 1.0)
             each = (time.perf_counter() - began) / steps
             if each > 0.05:
                 break
+        self.step_seconds = each
         left = max(0.0, seconds - each)
         self.batch_steps = min(BATCH_STEPS, int(0.5 * left / each / 4))
         self.rate_steps = min(RATE_STEPS, int(0.5 * left / each / 5))
@@ -111,14 +120,14 @@ class FirstSteps:
                 last = float(losses[-1])
                 if np.isfinite(last) and (self.one_batch is None or last < self.one_batch[1]):
                     self.one_batch = (float(losses[0]), last, factor)
-                if self.one_batch is not None and last < LEARNED * self.first_loss:
+                if self.one_batch is not None and last < LEARNED * float(losses[0]):
                     break
             gradients = seen
         if self.rate_steps >= LEAST_STEPS:
             for factor in RATES:
                 losses, _ = self._run(self._shuffled, self.rate_steps, factor)
-                last = float(losses[-5:].mean())
-                self.rates[factor] = last if np.isfinite(losses).all() else np.inf
+                last = self._loss_now() if np.isfinite(losses).all() else np.inf
+                self.rates[factor] = last if np.isfinite(last) else np.inf
                 if factor >= 100 and not FALLING * self.first_loss < last < np.inf:
                     break
         self._note(gradients, moved)
@@ -150,13 +159,29 @@ class FirstSteps:
     def _run(self, order, steps: int, factor: float):
         """(losses, gradients (steps, inputs + parameters)) of `steps` steps from the start."""
         self._restart(factor)
+        out = self._steps(order, 0, steps)
+        return out[:, 0], out[:, 1:]
+
+    def _steps(self, order, start: int, stop: int) -> np.ndarray:
+        """(stop - start, 1 + inputs + parameters): the loss before each step, and gradients."""
         trainer = self._trainer
         with trainer.program.in_mode(True), trainer.program.computing():
             for module in trainer.net.modules().values():
                 if isinstance(module, DROPPERS):
                     module.eval()
-            out = self._step.loop(0, steps, order, self._x, self._y, capacity=CAPACITY).numpy()
-        return out[:steps, 0], out[:steps, 1:]
+            out = self._step.loop(start, stop, order, self._x, self._y, capacity=CAPACITY).numpy()
+        return out[: stop - start]
+
+    def _loss_now(self) -> float:
+        """The mean loss of the first batches with the present weights, which stay as they are."""
+        variables = self._trainer.program.variables().values()
+        kept = [variable.data for variable in variables]
+        found = []
+        for batch in range(self._judged):
+            found.append(float(self._steps(self._shuffled, batch, batch + 1)[0, 0]))
+            for variable, value in zip(variables, kept, strict=True):
+                variable.data = value
+        return float(np.mean(found))
 
     def _one_step(self, i, order, x, y):
         trainer = self._trainer

@@ -10,7 +10,7 @@ import numpy as np
 from cutaway.doctor.changes import ClassWeights, LearningRate, Reinitialize, ScaleInputs
 from cutaway.doctor.evidence import Evidence, note_other_terms
 from cutaway.doctor.finding import Diagnosis, Finding, Measure, Prescription
-from cutaway.doctor.first_steps import FirstSteps
+from cutaway.doctor.first_steps import LEAST_STEPS, FirstSteps
 from cutaway.doctor.inputs import first_layer_inputs
 from cutaway.doctor.measured_head import look_at_heads
 from cutaway.doctor.outputs import class_numbers
@@ -18,20 +18,24 @@ from cutaway.doctor.symptoms import (
     batch_leak,
     class_imbalance,
     data_leak,
+    nan_source,
     unscaled_inputs,
     unscaled_targets,
     wrong_loss,
     wrong_output_activation,
 )
+from cutaway.doctor.target_trial import scale_of_targets
 from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced
 from cutaway.errors import CutawayError, OptionError
 from cutaway.nn.trees import count_rows, is_array, leaves, map_leaves, take_rows
 from cutaway.story.text import WIDTH, number
 from cutaway.train import Probes
+from cutaway.train.blocks import leaves_by_name
 
 TABLE_SECONDS, OTHER_SECONDS = 2.0, 8.0  # that steps may take, without compilation
 ROWS = 256  # rows whose inputs are examined
 LEAK_ROWS = 9
+ROWS_MOVED = 64  # that trade places to see whether an input matters
 # The loss of a new network over that of the best constant prediction. Outputs with standard
 # deviation 1 give 1.5 for two classes and 2 for standardized targets; 3 means a wrong scale.
 INITIAL = 3.0
@@ -111,14 +115,26 @@ def preflight(plan: TrainingPlan) -> Preflight:
     began = time.perf_counter()
     nothing = Probes(*plan.examples(slice(1)))  # which has watched no training
     seen = Evidence(plan, plan.fresh(), nothing)
-    findings, notes = [], []
-    looks = (_data_leak, _loss_and_outputs, _inputs, _targets, _balance, _duplicates, _leak)
-    findings += [found for look in looks if (found := look(seen, notes)) is not None]
-    findings += _trainings(seen, notes)
-    note_other_terms(seen)
+    notes = []
+    missing = nan_source.in_data(plan)
+    if missing is None:
+        with np.errstate(all="ignore"):  # what overflows is a finding, not a warning
+            findings = _looked(seen, notes)
+    else:
+        findings = [missing]
+        seen.not_checked("anything else", "with these values nothing can be computed")
     notes += seen.notes
     findings.sort(key=lambda f: -f.confidence)
     return Preflight(findings, notes, plan=plan, seconds=time.perf_counter() - began)
+
+
+def _looked(seen, notes) -> list[Finding]:
+    """What all checks find in finite data."""
+    looks = (_data_leak, _loss_and_outputs, _inputs, _balance, _duplicates, _leak)
+    findings = [found for look in looks if (found := look(seen, notes)) is not None]
+    findings += _trainings(seen, notes)
+    note_other_terms(seen)
+    return findings
 
 
 # without training
@@ -167,27 +183,6 @@ def _inputs(seen, notes):
     )
 
 
-def _targets(seen, notes):
-    return look_at_heads(_target, seen)
-
-
-def _target(seen, head):
-    if head.wants is None or head.wants.target != "real":
-        return None
-    measures = unscaled_targets.sizes(head.sample_y)
-    if not measures:
-        return None
-    return Finding(
-        "unscaled_targets",
-        unscaled_targets.where(head),
-        measures,
-        "A new network predicts values near 0 with a standard deviation near 1; these targets are "
-        "far from that.",
-        unscaled_targets.prescriptions(head),
-        0.75,
-    )
-
-
 def _balance(seen, notes):
     return look_at_heads(functools.partial(_balance_of, notes), seen)
 
@@ -202,17 +197,17 @@ def _balance_of(notes, seen, head):
     rare, common = present[counts[present].argmin()], present[counts[present].argmax()]
     ratio = counts[common] / counts[rare]
     of = head.head.where
-    notes.append(
-        f"{len(present)} classes{of}; the rarest has {counts[rare] / len(y):.0%} of the rows"
-    )
+    notes.append(f"{len(present)} classes{of}; the rarest has {counts[rare]} of {len(y)} rows")
     if ratio < IMBALANCE or class_imbalance.is_weighted(head, rare, common):
         return None
     return Finding(
         "class_imbalance",
         f"{seen.plan.class_name(rare, of)}: {counts[rare]} of {len(y)} rows",
         [Measure("rows of the largest class per row of the smallest", float(ratio), IMBALANCE)],
-        "Always predicting the largest class is already nearly always right: look at recall and "
-        "balanced accuracy, not at accuracy.",
+        f"Always predicting {seen.plan.class_name(common, of)}, the largest, is right for "
+        f"{counts[common] / len(y):.0%} of the rows and never for "
+        f"{seen.plan.class_name(rare, of)}: accuracy hardly shows how well that one is found. Look "
+        "at its recall and at balanced accuracy.",
         [Prescription(class_imbalance.WEIGH, (ClassWeights(),))],
         0.4,
     )
@@ -269,7 +264,9 @@ def _trainings(seen, notes):
             Finding("not_finite", "the first step", [], str(error).split("\n")[0], [], 0.95)
         ]  # fmt: skip
     if trial.origin:
+        targets = look_at_heads(lambda seen, head: scale_of_targets(head, None, 0.0), seen)
         return [
+            *([] if targets is None else [targets]),
             Finding(
                 "not_finite",
                 "the first step",
@@ -277,10 +274,11 @@ def _trainings(seen, notes):
                 f"The first step gives NaN or infinity: {trial.origin}.",
                 [Prescription("scale the inputs and initial weights, or fix that layer")],
                 0.97,
-            )
+            ),
         ]
-    found = [_initial_loss(seen, trial, notes), *_parameters(trial)]
-    found += [_ignored(seen, trial), _one_batch(seen, trial, notes), _rates(plan, trial, notes)]
+    targets = look_at_heads(lambda seen, head: scale_of_targets(head, trial, seconds), seen)
+    found = [_initial_loss(seen, trial, notes), *_parameters(trial), targets]
+    found += [_ignored(seen, trial), _one_batch(seen, trial, notes), _rates(seen, trial, notes)]
     return [finding for finding in found if finding is not None]
 
 
@@ -337,6 +335,8 @@ def _parameters(trial):
 
 def _ignored(seen, trial):
     ignored = [name for name, norm in trial.input_gradients.items() if norm == 0]
+    # the code of a category has no slope, and its embedding matters all the same
+    ignored = [name for name in ignored if not _matters(seen.plan, name)]
     if not ignored:
         return None
     is_all = len(ignored) == len(leaves(seen.plan.x))
@@ -344,8 +344,8 @@ def _ignored(seen, trial):
         "input_ignored",
         "the network" if is_all else ", ".join(ignored),
         [Measure("largest ∂L/∂x over the first steps", 0.0)],
-        "∂L/∂x is exactly 0: the loss does not depend on "
-        f"{'the input' if is_all else ', '.join(ignored)}. Every path from the input is "
+        "∂L/∂x is exactly 0, and other values there give the same outputs: the loss does not "
+        f"depend on {'the input' if is_all else ', '.join(ignored)}. Every path from the input is "
         "blocked by dead or saturated units or by weights of 0.",
         [
             Prescription(
@@ -356,9 +356,21 @@ def _ignored(seen, trial):
     )
 
 
+def _matters(plan, name) -> bool:
+    """Whether the new network's outputs change if the rows of an array of inputs trade places."""
+    x, _ = plan.spread(ROWS_MOVED)
+    names = iter(leaves_by_name("x", x))
+    moved = map_leaves(lambda leaf: np.roll(leaf, 1, axis=0) if next(names) == name else leaf, x)
+    trainer = plan.fresh()
+    pairs = zip(*(leaves(trainer.predict(given)) for given in (x, moved)), strict=True)
+    return any(not np.array_equal(one, other) for one, other in pairs)
+
+
 def _one_batch(seen, trial, notes):
     found = trial.one_batch
     if found is None:
+        if trial.batch_steps < LEAST_STEPS:
+            _too_slow(seen, trial, "whether one batch can be overfitted")
         return None
     first, last, _ = found
     targets = trial.batch_rows * sum(math.prod(head.ending.shape) for head in seen.heads)
@@ -379,23 +391,24 @@ def _one_batch(seen, trial, notes):
     )  # fmt: skip
 
 
-def _rates(plan, trial, notes):
-    losses = trial.rates
+def _rates(seen, trial, notes):
+    losses, plan = trial.rates, seen.plan
     if not losses:
+        _too_slow(seen, trial, "the learning rate")
         return None
     first, own = trial.first_loss, losses[1.0]
     fine = {f: loss for f, loss in losses.items() if loss < first}
     lower = max((f for f in fine if f < 1), default=min(losses))
     rate = float(plan.program.optimizer.base_lr.data)
     shown = [
-        Measure(f"L after {trial.rate_steps} steps with η = {number(rate * f, 2)}", loss)
+        Measure(f"after {trial.rate_steps} steps with η = {number(rate * f, 2)}", loss)
         for f, loss in losses.items()
     ]
     if not own < RAISED * first:
         return Finding(
             "learning_rate_too_high",
             "the optimizer",
-            [Measure("initial L", first), *shown],
+            [Measure("L of the same rows at the start", first), *shown],
             f"With η = {number(rate, 2)} the first {trial.rate_steps} steps increase the loss"
             + (f"; with {number(rate * lower, 2)} they decrease it." if lower in fine else "."),
             [Prescription(f"use η = {number(rate * lower, 2)}", (LearningRate(lower),))],
@@ -413,13 +426,19 @@ def _rates(plan, trial, notes):
         return Finding(
             "learning_rate_too_low",
             "the optimizer",
-            [Measure("initial L", first), *shown],
+            [Measure("L of the same rows at the start", first), *shown],
             f"At the pace of the first steps, all {planned} planned steps reduce the loss less "
             f"than {trial.rate_steps} steps do with η = {number(rate * best, 2)}.",
             [Prescription(f"use η = {number(rate * best, 2)}", (LearningRate(best),))],
             0.7,
         )
     return None
+
+
+def _too_slow(seen, trial, what) -> None:
+    seen.not_checked(
+        what, f"a step takes {number(trial.step_seconds, 2)} s, and the pre-flight takes seconds"
+    )
 
 
 def _some(paths) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from cutaway.doctor.evidence import Evidence
 from cutaway.story.figures import BLUE, DISTINCT, ORANGE
-from cutaway.story.panels import legend_above
+from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import WIDTH, Story, align, number
 
 MAX_LAYERS = 12  # in a plot over time, evenly spaced
@@ -207,11 +207,7 @@ def _percent(value):
 
 
 def _axes(axes):
-    if axes is not None:
-        return axes
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(7, 3.6), layout="constrained").subplots()
+    return new_axes(axes, width=7, height=3.6)
 
 
 def _finished(axes):

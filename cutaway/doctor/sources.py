@@ -8,7 +8,7 @@ from pathlib import Path
 from cutaway.doctor import changes
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.training_plan import TrainingPlan, evenly_spaced, on_host
-from cutaway.errors import CutawayError, DataError, OptionError, did_you_mean
+from cutaway.errors import CutawayError, DataError, OptionError, counted, did_you_mean
 from cutaway.nn.trees import take_rows
 from cutaway.optim import OPTIMIZERS
 from cutaway.runs import Run, prepare
@@ -71,6 +71,20 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
         inputs=tuple(KINDS[experiment.kind].input_names(experiment.preprocessing) or ()),
         seconds=experiment.DOCTOR_SECONDS,
     )
+
+
+def limits_of(experiment: Experiment, plan: TrainingPlan) -> list[str]:
+    """In what a diagnosis of an experiment's plan differs from its training, in sentences."""
+    parts = []
+    if plan.rows < experiment.training_rows:
+        parts.append(f"on {plan.rows:,} of {experiment.training_rows:,} training rows")
+    if plan.epochs < experiment.epochs:
+        parts.append(f"for {plan.epochs} of {counted(experiment.epochs, 'epoch')}")
+    if experiment.transform is not None:
+        parts.append("without its augmentation")
+    if not parts:
+        return []
+    return [f"Diagnosed {', '.join(parts)}: how the whole training behaves there was not checked."]
 
 
 def _classes_of(experiment: Experiment) -> list:
@@ -143,6 +157,8 @@ def _as_options(change, experiment, so_far, rows):
         return {"loss": change.name}
     if isinstance(change, changes.Patience):
         return {"patience": change.epochs}
+    if isinstance(change, changes.ClassWeights):
+        return {"class_weights": "balanced"}
     return None
 
 

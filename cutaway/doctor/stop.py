@@ -40,7 +40,8 @@ class Stop:
     """Where a training is stuck.
 
     Attributes:
-        kind: "saddle", "plateau", "minimum", or "open" if the curvature is not known.
+        kind: "saddle"; "shallow", a saddle that curves down only slightly; "plateau"; "minimum"; or
+            "open" if the curvature is not known.
         pace: fraction of the loss reduction of `better` that a third more epochs achieve.
         better: a RerunResult with a much lower loss.
         how: what it was, in words.
@@ -123,7 +124,12 @@ def _attempts(reruns):
 
 
 def _curvature(evidence, trainer):
-    if sum(p.size for p in trainer.optimizer.parameters) > PARAMETERS:
+    size = sum(p.size for p in trainer.optimizer.parameters)
+    if size > PARAMETERS:
+        evidence.not_checked(
+            "whether training is stuck at a saddle point, a plateau or a local minimum",
+            f"the curvature of {size:,} parameters takes minutes",
+        )
         return None
     if trainer.prepare is not None:
         return None
@@ -152,4 +158,7 @@ def _kind(found, usual, gap) -> str:
     curved = max(abs(found.largest), abs(found.smallest))
     if found.verdict == "plateau" or curved < FLAT * abs(usual.largest):
         return "plateau"
-    return "saddle" if found.smallest < -DOWN * abs(found.largest) else "minimum"
+    if found.smallest < -DOWN * abs(found.largest):
+        return "saddle"
+    # a minimum has no direction of descent, however slight
+    return "shallow" if found.smallest < -found.smallest_bound else "minimum"

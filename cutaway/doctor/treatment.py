@@ -14,7 +14,7 @@ from cutaway.doctor.reruns import RepeatedTrainer
 from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.errors import CutawayError, OptionError, TrainingError, expect_integer, expect_type
 from cutaway.story.figures import BLUE, GRAY, ORANGE
-from cutaway.story.panels import legend_above
+from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import WIDTH, Story, align, number
 from cutaway.train import Callback
 from cutaway.train.program import permute_weights
@@ -228,10 +228,7 @@ class Treatment(Story):
         """The training curves of all arms on the sample, averaged over the seeds."""
         from matplotlib.ticker import MaxNLocator
 
-        if axes is None:
-            from matplotlib.figure import Figure
-
-            axes = Figure(figsize=(7, 4), layout="constrained").subplots()
+        axes = new_axes(axes, width=7)
         lowest, best = math.inf, self.best
         others = iter(OTHERS * len(self.arms))
         for arm in (*self.arms, *self.chance.values(), self.control):

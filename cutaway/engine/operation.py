@@ -23,6 +23,7 @@ class Operation:
         written: how ONNX writes it; None where nobody has said so.
         saves, differentiable: see `operation`.
         traits: what is known of it beside its arithmetic.
+        value_formula, slope_formula: of one element, see `formula`; None where nobody has said so.
         input_names, option_names: of its parameters.
     """
 
@@ -46,6 +47,8 @@ class Operation:
         self.rule: Callable | None = None
         self.written: Callable | None = None
         self.steps: Callable | None = None
+        self.value_formula: str | None = None
+        self.slope_formula: str | None = None
         self._signature = inspect.signature(forward)
         parameters = self._signature.parameters.values()
         self.input_names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -81,6 +84,12 @@ class Operation:
         bound = self._signature.bind(*inputs, **options)
         bound.apply_defaults()
         return bound.args, bound.kwargs
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """{option: its value where a call gives none}."""
+        parameters = self._signature.parameters
+        return {name: parameters[name].default for name in self.option_names}
 
     @property
     def symbol(self) -> str:
@@ -121,6 +130,27 @@ class Operation:
         """
         self.written = self._one_node(form, attributes) if isinstance(form, str) else form
         return self.written
+
+    def formula(self, value: str, *, slope: str | None = None) -> None:
+        """Say how one element is computed, so that explanations write it out with its numbers.
+
+        Args:
+            value: a Python expression of the operation's inputs and options by their names, with
+                exp, ln, sqrt, tanh, abs, min, max and Phi, the normal distribution function; a
+                branch is `a if condition else b`. Of an operation on rows, `sum(exp(z))` goes over
+                the row, and `z_i` is the element in the output's own place. Of a loss, `p` is the
+                prediction (`z` a score, `q` the probability of a logit, `q_y` that of the
+                label) and `y` the target.
+            slope: the derivative by the first input, likewise; `out` is the element itself.
+
+        Example:
+            >>> import cutaway as ct
+            >>> @ct.operation(edges="elementwise")
+            ... def square(z):
+            ...     return z * z
+            >>> square.formula("z**2", slope="2 * z")
+        """
+        self.value_formula, self.slope_formula = value, slope
 
     def decomposition(self, steps):
         """Decorator: `steps(label, *inputs, **options)` computes the same by smaller operations.

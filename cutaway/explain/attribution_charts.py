@@ -90,8 +90,8 @@ def plot_series(found, axes):
     count = found.x.shape[1]
     result = axes
     if axes is None:
-        above, axes = panels.new_figure(7.4, 4.2).subplots(2, 1, sharex=True)
-        result = np.array([above, axes])
+        result = panels.new_figure(7.4, 4.2).subplots(2, 1, sharex=True)
+        above, axes = result
         for k, style in zip(range(count), ("-", "--", ":", "-."), strict=False):
             above.plot(found.x[:, k], style, lw=1.4, label=panels.plain(found.feature(k)))
         above.set_title("input" if count <= 4 else f"input, 4 of {count} columns")

@@ -4,19 +4,27 @@ import functools
 
 import numpy as np
 
-from cutaway.errors import OptionError, ShapeError, did_you_mean, expect_range
+from cutaway.errors import OptionError, did_you_mean, expect_range
 from cutaway.explain.attribution import attribute
 from cutaway.explain.attribution_story import Attribution
+from cutaway.explain.convolution_window import ConvolutionWindow, window_of
 from cutaway.explain.examples import by_leaf, chosen_leaf
 from cutaway.explain.flow import FlowStory
 from cutaway.explain.forward import ForwardStory
-from cutaway.explain.gradient import GradientStory
+from cutaway.explain.gates import Gates
+from cutaway.explain.gradient import GradientStory, expect_node
+from cutaway.explain.indices import expect_index
 from cutaway.explain.joint_attribution import JointAttribution
+from cutaway.explain.layer_story import LayerStory
+from cutaway.explain.loss_story import LossStory
 from cutaway.explain.names import ElementNames
 from cutaway.explain.paths import LocalJacobians
+from cutaway.explain.rule_story import RuleStory
+from cutaway.explain.through_time import ThroughTime
 from cutaway.explain.trace import Trace
 from cutaway.explain.update import explain_update
 from cutaway.explain.update_story import UpdateStory
+from cutaway.losses import expects
 from cutaway.nn import Module
 from cutaway.nn.trees import leaves, map_leaves
 
@@ -31,7 +39,7 @@ class Explanation:
         terms: {name: value} of a loss of several named terms, otherwise {}.
     """
 
-    def __init__(self, trace: Trace, names=None):
+    def __init__(self, trace: Trace, names=None, symbol: str | None = None):
         self.trace = trace
         self._net, self._modules = trace.net, trace.modules
         self.jacobians = LocalJacobians(trace.graph)
@@ -40,6 +48,7 @@ class Explanation:
             self._modules,
             rows=leaves(trace.x)[0].shape[0] if trace.is_batched else None,
             columns=by_leaf(names, trace.x, what="names"),
+            output=symbol or _symbol_for(trace.loss),
         )
 
     def __repr__(self):
@@ -51,6 +60,11 @@ class Explanation:
             f"Explanation({type(self._net).__name__} of {count:,} parameters, "
             f"{rows} example{'s' * (rows != 1)}, output {shapes}, {loss})"
         )
+
+    def _repr_html_(self):
+        from cutaway.explain.explanation_html import explanation_html
+
+        return explanation_html(self, self._net)
 
     @property
     def output(self):
@@ -81,7 +95,7 @@ class Explanation:
         index = expect_index(path, index, self.trace.parameters[path].shape)
         return GradientStory(self.trace, self.jacobians, self.names, path, index, top)
 
-    def forward(self, path: str, index=0, *, output=None) -> ForwardStory:
+    def forward(self, path: str, index: int | tuple | list = 0, *, output=None) -> ForwardStory:
         """How one element of a layer's output is computed, term by term.
 
         Args:
@@ -104,12 +118,34 @@ class Explanation:
         what = f"{path} {type(layer).__name__}".strip()
         return ForwardStory(self.jacobians, self.names, path, node, index, what)
 
-    def update(self, optimizer, path: str, index=()) -> UpdateStory:
+    def layer(self, path: str) -> LayerStory:
+        """A layer in matrix form with its numbers: z = Wᵀ x + b and O = act(z).
+
+        Args:
+            path: of a layer of neurons, "0".
+
+        Raises:
+            OptionError: no such layer, or it multiplies by no weight matrix.
+        """
+        self._expect_path(path, self._modules)
+        return LayerStory(path, self.trace.graph, self.names, self.jacobians, self._modules)
+
+    def losses(self) -> LossStory:
+        """The loss of each row as arithmetic, (21 - 24)² = 9, their mean, and the slopes ∂L/∂ŷ.
+
+        Raises:
+            OptionError: no loss was given.
+        """
+        self.trace.expect_loss()
+        return LossStory(self.trace, self.jacobians, self.names)
+
+    def update(self, optimizer, path: str, index=(), *, batches: int | None = None) -> UpdateStory:
         """What `optimizer`'s next step would do to one weight with the gradient of this loss.
 
         Args:
             optimizer: of the network's parameters, in its present state.
             path, index: see `gradient`.
+            batches: see `explain_update`.
         """
         self._expect_path(path, self.trace.parameters)
         # an optimizer of part of the network has its own paths
@@ -124,7 +160,7 @@ class Explanation:
             if id(parameters[name]) in own and name not in frozen
         }
         called = own.get(id(parameters[path]), path)
-        story = explain_update(optimizer, called, index, gradients=gradients)
+        story = explain_update(optimizer, called, index, gradients=gradients, batches=batches)
         node = self.trace.graph.parameters[path]
         index = expect_index(path, index, node.shape)
         element = int(np.ravel_multi_index(index, node.shape)) if node.shape else 0
@@ -133,6 +169,56 @@ class Explanation:
             self.names.latex(node, element),
         )
         return story
+
+    def rule(self) -> RuleStory:
+        """What the rows would change in a perceptron or a Hebbian neuron, with its rule's numbers.
+
+        Raises:
+            OptionError: the network has no learning rule of its own, or there is no y.
+        """
+        return RuleStory(self._net, self.trace.x, self.trace.y)
+
+    def through_time(self, path: str, index=()) -> ThroughTime:
+        """∂L/∂w of a recurrent weight as a sum over the time steps, with ∂L/∂h at each.
+
+        Args:
+            path, index: see `gradient`; of a weight of an RNN, LSTM or GRU.
+
+        Raises:
+            OptionError: no such parameter, one that is not used at time steps, or several rows.
+            ShapeError: no such index. GradientError: no path from the weight to the loss.
+        """
+        self._expect_path(path, self.trace.parameters)
+        index = expect_index(path, index, self.trace.parameters[path].shape)
+        expect_node(self.trace, path)
+        return ThroughTime(self.trace, self.jacobians, self.names, path, index)
+
+    def gates(self, path: str | None = None) -> Gates:
+        """The gates of an LSTM or GRU at each time step.
+
+        Args:
+            path: of the layer; None: the first one.
+
+        Raises:
+            OptionError: it has no gates.
+        """
+        if path is not None:
+            self._expect_path(path, self._modules)
+        return Gates(self.trace.graph, path, self._modules)
+
+    def window(self, path: str, index) -> ConvolutionWindow:
+        """One window of a convolution: the window, the kernel and their product side by side.
+
+        Args:
+            path: of the convolution.
+            index: of the element in its output without the batch axis: (row, column, channel), or
+                (position, channel).
+
+        Raises:
+            OptionError: it is no convolution of one or two axes. ShapeError: no such element.
+        """
+        self._expect_path(path, self._modules)
+        return window_of(self, path, tuple(index) if np.iterable(index) else (index,))
 
     def attribution(self, **options) -> Attribution | JointAttribution:
         """The contribution of each element of x to an output; see `attribute` for options."""
@@ -169,6 +255,7 @@ class Explanation:
                 for n in graph.nodes
                 if n.record is not None and f"{n.module}.".startswith(f"{path}.")
             ]
+            nodes = _outputs_of(nodes, path, index, graph.consumers()) or nodes
         if not nodes:
             raise OptionError(
                 f"nothing was computed in {path!r} for this input",
@@ -188,7 +275,7 @@ class Explanation:
 
 
 def explain(
-    net: Module, x, y=None, *, loss=None, objective=None, beside=None, names=None
+    net: Module, x, y=None, *, loss=None, objective=None, beside=None, names=None, symbol=None
 ) -> Explanation:
     """Open a network for one example or a batch of them.
 
@@ -207,6 +294,8 @@ def explain(
         beside: {name: Module} of other networks that the objective runs, such as the discriminator
             of a generator. Their parameters are explained as "name.path".
         names: of the columns of x; for several inputs a tuple or dict of them like x.
+        symbol: of the outputs: "ŷ" for predictions, "z" for scores, from which they are computed;
+            None: "z" if the loss expects logits or scores.
 
     Example:
         >>> import cutaway as ct
@@ -215,27 +304,29 @@ def explain(
         >>> why.gradient("0.weight", (1, 0)).count
         1
     """
-    return Explanation(Trace(net, x, y, loss, objective, beside), names)
+    return Explanation(Trace(net, x, y, loss, objective, beside), names, symbol)
+
+
+def _symbol_for(loss) -> str:
+    """What the outputs are called that a loss expects: a logit is z, a prediction ŷ."""
+    wants = None if loss is None else expects(loss)
+    return "z" if wants is not None and wants.output in ("logit", "score") else "ŷ"
+
+
+def _outputs_of(nodes, path: str, index, consumers) -> list:
+    """The first result of a module that has such an element, of those that leave the module.
+
+    A recurrent layer returns its outputs at all time steps, then its last state.
+    """
+    leaving = [
+        node
+        for node in nodes
+        if not any(f"{c.module}.".startswith(f"{path}.") for c in consumers[node.number])
+    ]
+    return [node for node in leaving if _has_element(node.value, index)][:1] or leaving[:1]
 
 
 def _has_element(leaf, index) -> bool:
     """Whether an output has this element, with the row first or, if there is one row, without."""
     shape = leaf.shape[1:] if len(index) < leaf.ndim and leaf.shape[0] == 1 else leaf.shape
     return len(index) == len(shape) and all(i < n for i, n in zip(index, shape, strict=True))
-
-
-def expect_index(what: str, index, shape) -> tuple:
-    """The index as a tuple of integers from 0, checked against a shape."""
-    index = tuple(index) if isinstance(index, tuple | list) else (index,)
-    fits = len(index) == len(shape) and all(
-        isinstance(i, int | np.integer) and -n <= i < n for i, n in zip(index, shape, strict=True)
-    )
-    if not fits:
-        ranges = ", ".join(f"0 to {n - 1}" for n in shape)
-        raise ShapeError(
-            f"{what} has no element {index}",
-            expected=f"{len(shape)} integer{'s' * (len(shape) > 1)}: {ranges}"
-            if shape
-            else "no index: it is a scalar",
-        )
-    return tuple(int(i) % n for i, n in zip(index, shape, strict=True))

@@ -12,6 +12,12 @@ from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import WIDTH, Story, align, number
 
 SATURATED = 0.05  # a slope below this fraction of the function's largest slope
+LEGEND = (
+    ["active", "the neuron is activated: z > 0, which for a sigmoid is σ(z) > 0.5"],
+    ["off", "its slope is 0, so no gradient passes through it"],
+    ["saturated", "its slope is below 5% of the largest that the function has"],
+    ["factor", "∂L/∂z relative to that of the next layer"],
+)
 VANISHED, EXPLODED = 1e-3, 1e3  # the first layer's gradient relative to the last one's
 
 
@@ -24,13 +30,16 @@ class LayerFlow:
         module: path of its activation.
         activation: name of the activation function, "" for none.
         slope: mean of |act'(z)| over its elements; 1 without an activation function.
+        active: fraction of elements that are activated, z > 0: σ(z) > 0.5, relu(z) > 0. None
+            without an activation function.
         off: fraction of elements whose slope is exactly 0.
-        saturated: fraction whose slope is small but not 0.
+        saturated: fraction whose slope is small but not 0, of a function that is bounded on a side.
         gradient: root mean square of ∂L/∂z over its elements.
         factor: gradient relative to that of the first layer that depends on this one; None for a
             last layer.
         largest_slope: supremum of |act'(z)|.
         path: of the module that computed z.
+        title: the field's name of the activation function.
         following: places in `layers` of those that depend on this one, without others between.
     """
 
@@ -45,6 +54,8 @@ class LayerFlow:
     largest_slope: float = 1.0
     path: str = ""
     following: tuple = ()
+    active: float | None = None
+    title: str = ""
 
 
 class FlowStory(Story):
@@ -83,7 +94,8 @@ class FlowStory(Story):
         traits = activation.record.operation.traits.activation
         largest = 1.0 if traits is None else traits.largest_slope
         least = SATURATED * largest
-        flat = float(np.mean((slope < least) & (slope > 0)))
+        bounded = traits is None or any(map(np.isfinite, traits.range))
+        flat = float(np.mean((slope < least) & (slope > 0))) if bounded else 0.0
         return LayerFlow(
             layer,
             activation.module,
@@ -95,6 +107,8 @@ class FlowStory(Story):
             None,
             largest,
             node.module,
+            active=float(np.mean(node.value > 0)) if isinstance(factors, list) else None,
+            title=activation.name if traits is None else traits.title,
         )
 
     @property
@@ -148,7 +162,12 @@ class FlowStory(Story):
                 "that at the last"
             )
         for flow in self.layers:
-            if flow.off > 0.9:
+            if flow.activation and flow.largest_slope == 0:
+                notes.append(
+                    f"layer {flow.layer}: the slope of a {flow.title.lower()} function is 0 "
+                    "everywhere, so no gradient passes through it"
+                )
+            elif flow.off > 0.9:
                 notes.append(
                     f"layer {flow.layer}: {flow.off:.0%} of its units are off for this input"
                 )
@@ -160,6 +179,10 @@ class FlowStory(Story):
         rows = [["layer", "activation", "mean slope", "off", "saturated", "∂L/∂z (rms)", "factor"]]
         rows += [self._row(flow) for flow in self.layers]
         sides, ends = "><>>>>>", "from the last layer to the first"
+        if not self._branches():
+            active = [None, *(flow.active for flow in self.layers)]
+            rows = [[*row[:2], _percent(a), *row[2:]] for row, a in zip(rows, active, strict=True)]
+            rows[0][2], sides = "active", f"{sides[:2]}>{sides[2:]}"
         if self._branches():
             paths = ["path", *(flow.path for flow in self.layers)]
             rows = [[row[0], path, *row[1:]] for row, path in zip(rows, paths, strict=True)]
@@ -170,6 +193,9 @@ class FlowStory(Story):
             lines += ["", f"{ends}: × {number(self.product)}"]
         for note in self.notes():
             lines += textwrap.wrap(f"! {note}", width, subsequent_indent="  ")
+        if any(flow.activation for flow in self.layers):
+            legend = LEGEND if not self._branches() else LEGEND[1:]
+            lines += ["", *align(legend)]
         return "\n".join(lines)
 
     def _branches(self) -> bool:
@@ -271,6 +297,10 @@ def _following(nodes, graph) -> list:
                     waiting.append(other.number)
         found.append(tuple(sorted(reached)))
     return found
+
+
+def _percent(fraction) -> str:
+    return "" if fraction is None else f"{fraction:.0%}"
 
 
 def _ratio(a, b):

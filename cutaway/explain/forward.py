@@ -5,11 +5,19 @@ import dataclasses
 import numpy as np
 
 from cutaway.engine import float64
+from cutaway.explain.arithmetic import (
+    LONGEST_SUM,
+    Arithmetic,
+    arithmetic_of,
+    wrapped_equation,
+)
 from cutaway.explain.graph import Node
+from cutaway.explain.graph_formula import GraphFormula
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.explain.paths import LocalJacobians
+from cutaway.optim.terms import Quantity
 from cutaway.story.panels import signed_bars
-from cutaway.story.text import WIDTH, Story, align, bracketed, number
+from cutaway.story.text import WIDTH, Story, align, bracketed, latex_number, number
 
 SHOWN = 12  # largest terms of a long sum that are printed
 
@@ -44,6 +52,10 @@ class Stage:
         terms: the products that were summed; [] if it is not a sum of products.
         bias: (name, value) of the bias, or None.
         inputs: [(name, value)] of the inputs of any other operation.
+        steps: the formula of a function with its numbers: ["1 / (1 + e^0.168)"].
+        because: why this branch of the formula holds; "" without branches.
+        latex: of the steps.
+        is_of_row: whether it is a function of a whole row, as softmax is.
     """
 
     name: str
@@ -52,6 +64,10 @@ class Stage:
     terms: list = dataclasses.field(default_factory=list)
     bias: tuple | None = None
     inputs: list = dataclasses.field(default_factory=list)
+    steps: list = dataclasses.field(default_factory=list)
+    because: str = ""
+    latex: list = dataclasses.field(default_factory=list)
+    is_of_row: bool = False
 
 
 class ForwardStory(Story):
@@ -133,14 +149,50 @@ class ForwardStory(Story):
             return Stage(name, value, how, terms, bias[0] if bias else None), []
         inputs, before = self._inputs(node, element)
         own = self._names.of(node)
+        written = arithmetic_of(node, element)
+        if written is not None:
+            before = before if len(before) <= LONGEST_SUM else []
+            return self._written(node, element, written, inputs), before
         if len(inputs) == 1 and operation.traits.role not in ("arithmetic", "choice"):
             return Stage(name, value, f"{operation.symbol}({inputs[0][0]})", inputs=inputs), before
         how = (own.what.partition(" in ")[0] if own else operation.name) + " of"
         if own is not None:
             formula = own.formula or self._formula(own, [n for n, _ in before])
+            composed = None if formula else self._composed(node, element)
+            if composed is not None:
+                numbers = composed.text(numbers=True)
+                return Stage(name, value, composed.text(), inputs=inputs, steps=[numbers]), before
             how = f"{formula}, from" if formula else how
         together = [b for b in before if own and self._same_time(b[0], own)]
         return Stage(name, value, how, inputs=inputs), together
+
+    def _composed(self, node, element) -> Quantity | None:
+        """A short formula of + - · / of named values; None if it is none."""
+        found = GraphFormula(self._names, self._jacobians).of(node, element)
+        if found is None or found.kind is None or node.record.operation.traits.is_function:
+            return None
+        if not np.isclose(found.value, node.value.ravel()[element], rtol=1e-9):
+            return None
+        return found if len(found.text()) <= WIDTH // 2 else None
+
+    def _written(self, node, element, written: Arithmetic, inputs) -> Stage:
+        """The stage of a function whose formula is written out with its numbers."""
+        name, value = self._names.text(node, element), float(node.value.ravel()[element])
+        operation = node.record.operation
+        steps = [step for step in written.steps() if step != number(value)]
+        is_of_row = operation.traits.edges != "elementwise"
+        if is_of_row:
+            width = node.shape[-1]
+            how = f"{operation.symbol} of {width} values, here no. {element % width + 1}"
+        else:
+            how = f"{operation.symbol}({', '.join(called for called, _ in inputs)})"
+            numbers = ", ".join(number(at) for _, at in inputs)
+            steps = [f"{operation.symbol}({numbers})", *steps]
+        because = "" if is_of_row else written.condition
+        return Stage(
+            name, value, how, inputs=inputs, steps=steps, because=because,
+            latex=written.latex_steps(), is_of_row=is_of_row,
+        )  # fmt: skip
 
     def _formula(self, own, sources) -> str | None:
         """The formula of a normalized value or of a sum of branches; None for other results."""
@@ -228,10 +280,12 @@ class ForwardStory(Story):
     def text(self, width: int = WIDTH) -> str:
         lines = [f"{self.name} = {number(self.value, 6)}   ({self.layer})"]
         for stage in self.stages:
-            lines += ["", *self._stage_text(stage)]
+            lines += ["", *self._stage_text(stage, width)]
         return "\n".join(line[:width] for line in lines)
 
-    def _stage_text(self, stage):
+    def _stage_text(self, stage, width):
+        if stage.steps:
+            return _function_text(stage, width)
         lines = [f"{stage.name} = {stage.how} = {number(stage.value, 6)}"]
         if stage.terms:
             lines[0] = f"{stage.name} = {number(stage.value, 6)}: {stage.how}"
@@ -268,15 +322,25 @@ class ForwardStory(Story):
         return lines
 
     def latex(self) -> str | None:
-        for stage in self.stages:
-            if stage.terms and len(stage.terms) <= SHOWN:
-                parts = [
-                    rf"{bracketed(t.weight_value)} \cdot {bracketed(t.source_value)}"
-                    for t in stage.terms
-                ]
-                bias = "" if stage.bias is None else f" + {bracketed(stage.bias[1])}"
-                name, value = self._latex_names[stage.name], number(stage.value)
-                return f"{name} = {' + '.join(parts)}{bias} = {value}"
+        lines = [line for line in map(self._stage_latex, self.stages) if line is not None]
+        if len(lines) < 2:
+            return lines[0].replace(" &= ", " = ") if lines else None
+        return r"\begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}"
+
+    def _stage_latex(self, stage) -> str | None:
+        if stage.latex:
+            value = latex_number(number(stage.value, 6))
+            right = list(dict.fromkeys([*stage.latex, value]))
+            return f"{self._latex_names[stage.name]} &= {' = '.join(right)}"
+        if stage.terms and len(stage.terms) <= SHOWN:
+            parts = [
+                rf"{latex_number(bracketed(t.weight_value))} \cdot "
+                rf"{latex_number(bracketed(t.source_value))}"
+                for t in stage.terms
+            ]
+            bias = "" if stage.bias is None else f" + {latex_number(bracketed(stage.bias[1]))}"
+            name, value = self._latex_names[stage.name], latex_number(number(stage.value))
+            return f"{name} &= {' + '.join(parts)}{bias} = {value}"
         return None
 
     def to_dict(self) -> dict:
@@ -306,6 +370,16 @@ class ForwardStory(Story):
             [t.product for t in terms],
             label=f"contribution to {sums[-1].name if sums else self.name}",
         )
+
+
+def _function_text(stage, width) -> list:
+    """O = σ(z) = σ(-0.168) = 1 / (1 + e^0.168) = 0.4581; of a softmax, with its exponentials."""
+    value = number(stage.value, 6)
+    because = f", because {stage.because}" if stage.because else ""
+    head = [] if stage.is_of_row else [stage.how]
+    right = dict.fromkeys([*head, *stage.steps, value])
+    lines = wrapped_equation(f"{stage.name} = {' = '.join(right)}{because}", width)
+    return [f"{stage.name} = {value}: {stage.how}", *lines] if stage.is_of_row else lines
 
 
 def _is_norm(node: Node) -> bool:

@@ -2,23 +2,35 @@
 
 import dataclasses
 import itertools
+import re
 import textwrap
+from html import escape
 
 import numpy as np
 
 from cutaway.engine import Operation, float64
 from cutaway.errors import GradientError
+from cutaway.explain.arithmetic import slope_at
+from cutaway.explain.gradient_notes import notes_of, notes_of_zero
+from cutaway.explain.loss_story import slope_of_loss
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.explain.paths import LocalJacobians, strongest_paths
+from cutaway.explain.softmax_jacobian import slope_matrix
 from cutaway.story.panels import signed_bars
-from cutaway.story.text import WIDTH, Story, align, bracketed, number
+from cutaway.story.text import WIDTH, Story, align, bracketed, latex_number, number
 
 TOLERANCE = 1e-9  # of the sum over all paths against the engine's gradient, relative
 ROUNDING = 1e-13  # of the largest path: a sum below that is zero
-FLAT = 0.05  # a slope of an activation function below this counts as saturated
 FORMULA_FACTORS = 16  # of a typeset sum over paths
+ZERO = "> "  # begins the line of a factor of 0
+CANCEL = (
+    "Shares are of the sum. Paths of opposite sign cancel, so one alone may be more than 100 %."
+)
 FORMULA_LINES = 12  # of a sum over paths; a longer one shows its strongest paths
-STEEP = 5.0  # a factor above this makes gradients grow
+
+
+_NUMBERS = re.compile(r"\s+[=+·] [-+\d.e() ·=]+")  # a line of a product
+_ZERO = re.compile(r"(?<![\w.])0(?![\w.])")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +43,9 @@ class Factor:
         what: what it is, in words.
         activation: the operation whose slope it is, where it is a function of one value, or None.
         latex: the fraction.
+        arithmetic: of the value, "0.6225 · (1 - 0.6225)"; "" if it is a number of the network.
+        at: the value of the element below.
+        is_last: whether the element below is the weight itself.
     """
 
     above: str
@@ -39,6 +54,9 @@ class Factor:
     what: str
     activation: Operation | None
     latex: str
+    arithmetic: str = ""
+    at: float = 0.0
+    is_last: bool = False
 
     @property
     def text(self) -> str:
@@ -59,6 +77,20 @@ class Path:
     factors: list
     product: float
 
+    def outline(self, most: int = 12) -> str:
+        """The names from the loss to the weight: "L <- ŷ <- z_1^(2) <- ... <- w_11^(1)".
+
+        Args:
+            most: names that are printed; of a longer path the first and the last, and how many
+                are left out.
+        """
+        names = self.nodes
+        if len(names) > most:
+            first = (most + 1) // 2
+            left = f"({len(names) - most} more)"
+            names = [*names[:first], left, *names[len(names) - (most - first) :]]
+        return " <- ".join(names)
+
 
 class GradientStory(Story):
     """∂L/∂w of one weight as a sum over paths. Made by `Explanation.gradient`.
@@ -70,7 +102,7 @@ class GradientStory(Story):
         value: the engine's gradient.
         count: number of paths. Every element that an operation reads is an edge, even if the slope
             is 0 there; for a maximum, only the element that was selected.
-        paths: the strongest, largest first.
+        paths: the strongest, largest first; then those with a factor of 0.
         remainder: contribution of all other paths together.
     """
 
@@ -83,7 +115,7 @@ class GradientStory(Story):
         index: tuple,
         top: int,
     ):
-        node = _expect_node(trace, path)
+        node = expect_node(trace, path)
         element = int(np.ravel_multi_index(index, node.shape)) if node.shape else 0
         self.path, self.index = path, index
         self.name = names.text(node, element)
@@ -96,6 +128,7 @@ class GradientStory(Story):
         self.paths = [_named(steps, product, names, jacobians) for product, steps in found.paths]
         self.remainder = found.total - float(np.sum([p.product for p in self.paths]))
         self._latex_name = names.latex(node, element)
+        self.slope_matrix = slope_matrix([steps for _, steps in found.paths], names, jacobians)
 
     def _expect_equal(self, found):
         # rounding is relative to the summed paths, which may cancel
@@ -113,7 +146,9 @@ class GradientStory(Story):
         if not self.paths:
             if self.count == 0:
                 return ["no path leads from this weight to the loss of this example"]
-            return ["every path has a factor of 0, for example the slope of a ReLU that is off"]
+            return ["every path has a factor of 0"]
+        if self._is_zero():
+            return notes_of_zero(self.paths, self.count)
         return notes_of(self.paths[0].factors)
 
     def text(self, width: int = WIDTH) -> str:
@@ -121,9 +156,20 @@ class GradientStory(Story):
         lines = [f"∂L/∂{self.name}   ({self.path}[{place}] = {number(self.weight)})", ""]
         lines += self._formula(width)
         lines += self._sum()
+        if any(self._share(p.product) > 1 + 1e-9 for p in self.paths):
+            lines += textwrap.wrap(CANCEL, width)
         if self.paths:
-            lines += ["", "The strongest path, factor by factor:"]
+            which = (
+                "strongest path"
+                if not self._is_zero()
+                else "path"
+                if self.count == 1
+                else ("first path")
+            )
+            lines += ["", f"The {which}, factor by factor:"]
             lines += [shortened(line, width) for line in self._factors()]
+        if self.slope_matrix is not None:
+            lines += ["", *(shortened(line, width) for line in self.slope_matrix.lines())]
         for note in self.notes():
             lines += textwrap.wrap(f"! {note}", width, subsequent_indent="  ")
         return "\n".join(lines)
@@ -144,7 +190,13 @@ class GradientStory(Story):
             rest = self.count - shown
             symbols.append(f"{indent}+ {counted(rest)} more path{'s' if rest > 1 else ''}")
             values.append(f"{indent}+ ...")
+        if self._is_zero() and self.count == 1:
+            values[-1] += " = 0"
         return [*symbols, "", *values, ""] if symbols else []
+
+    def _is_zero(self) -> bool:
+        """Whether there are paths, but each has a factor of 0."""
+        return bool(self.paths) and self.paths[0].product == 0
 
     def _has_rest(self) -> bool:
         return self.count > len(self.paths)
@@ -161,18 +213,39 @@ class GradientStory(Story):
         rows.append([f"∂L/∂{self.name}", number(self.value, 6), total])
         return align(rows, "<>>")
 
+    def _share(self, product) -> float:
+        return 0.0 if self._rounds_to_zero(self.value) else product / self.value
+
     def _percent(self, product) -> str:
         if self._rounds_to_zero(self.value):
             return ""
-        return f"{number(100 * product / self.value, 3)} %"
+        return f"{number(100 * self._share(product), 3)} %"
 
     def _rounds_to_zero(self, value) -> bool:
         """Whether a sum is nothing but the rounding error of its terms."""
         return abs(value) <= ROUNDING * max((abs(p.product) for p in self.paths), default=0.0)
 
     def _factors(self) -> list:
-        rows = [[f"  {f.text}", number(f.value), f.what] for f in self.paths[0].factors]
+        rows = [
+            [f"{ZERO if f.value == 0 else '  '}{f.text}", number(f.value), _with_numbers(f)]
+            for f in self.paths[0].factors
+        ]
         return align(rows, "<><")
+
+    def html(self) -> str:
+        """The text, with factors of 0 marked."""
+        lines = []
+        for line in self.text().split("\n"):
+            shown = escape(line)
+            if line.startswith(ZERO):
+                shown = f"<mark>{shown}</mark>"
+            elif _NUMBERS.fullmatch(line):
+                product, equals, total = shown.rpartition(" = 0")
+                factors = product if equals and not total else shown
+                rest = equals if equals and not total else ""
+                shown = _ZERO.sub("<mark>0</mark>", factors) + rest
+            lines.append(shown)
+        return f'<pre class="cutaway-story">{chr(10).join(lines)}</pre>'
 
     def latex(self) -> str:
         shown = self.paths[:1]
@@ -182,7 +255,7 @@ class GradientStory(Story):
             shown.append(path)
         rest = r" + \dots" if self.count > len(shown) else ""
         symbols = " + ".join(r" \cdot ".join(f.latex for f in p.factors) for p in shown)
-        values = (r" \cdot ".join(bracketed(f.value) for f in p.factors) for p in shown)
+        values = (r" \cdot ".join(_latex_value(f.value) for f in p.factors) for p in shown)
         parts = [rf"\frac{{\partial L}}{{\partial {self._latex_name}}}"]
         parts += [symbols + rest, " + ".join(values) + rest] if shown else []
         return " = ".join([*parts, number(self.value)])
@@ -199,13 +272,20 @@ class GradientStory(Story):
                 {
                     "nodes": p.nodes,
                     "factors": [
-                        {"derivative": f.text, "value": f.value, "what": f.what} for f in p.factors
+                        {
+                            "derivative": f.text,
+                            "value": f.value,
+                            "what": f.what,
+                            "arithmetic": f.arithmetic,
+                        }
+                        for f in p.factors
                     ],
                     "product": p.product,
                 }
                 for p in self.paths
             ],
             "remainder": self.remainder,
+            "slope_matrix": None if self.slope_matrix is None else self.slope_matrix.to_dict(),
             "notes": self.notes(),
         }
 
@@ -220,29 +300,15 @@ class GradientStory(Story):
         return signed_bars(axes, labels, values, label=label)
 
 
-def notes_of(factors) -> list:
-    """Which of these factors make a gradient vanish or grow, in sentences."""
-    notes = []
-    slopes = [f for f in factors if f.activation is not None]
-    flat = [f for f in slopes if abs(f.value) < FLAT]
-    for f in flat[:3]:
-        notes.append(
-            f"{f.activation.symbol}' = {number(f.value)} at {f.below}: the neuron is saturated"
-        )
-    product = float(np.prod([f.value for f in slopes])) if slopes else 1.0
-    if len(slopes) > 2 and abs(product) < 1e-3:
-        notes.append(
-            f"{len(slopes)} slopes of activation functions multiply to {number(product)}: "
-            "the gradient vanishes"
-        )
-    for f in [f for f in factors[1:] if abs(f.value) > STEEP][:3]:
-        notes.append(f"{f.text} = {number(f.value)} makes the gradient grow")
-    return notes
-
-
-def _expect_node(trace, path):
+def expect_node(trace, path):
     trace.expect_loss()
     node = trace.graph.parameters.get(path)
+    if path in trace.rule_paths:
+        raise GradientError(
+            f"{path} is not trained by a gradient: the slope of its threshold is 0 everywhere",
+            expected="a parameter of a network that learns by gradients",
+            fix="rule() shows what the neuron's own rule would change",
+        )
     if path in trace.frozen:
         raise GradientError(
             f"{path} gets no gradient: it is frozen",
@@ -266,17 +332,42 @@ def _named(steps, product, names: ElementNames, jacobians: LocalJacobians) -> Pa
     factors = []
     for a, b in itertools.pairwise(visible):
         operations = [s.node.record.operation for s in steps[a:b]]
+        value = float(np.prod([s.factor for s in steps[a + 1 : b + 1]]))
         factors.append(
             Factor(
                 text[a],
                 text[b],
-                float(np.prod([s.factor for s in steps[a + 1 : b + 1]])),
+                value,
                 _meaning(steps[a : b + 1], names, jacobians),
                 operations[0] if operations[0].traits.is_function else None,
                 rf"\frac{{\partial {latex[a]}}}{{\partial {latex[b]}}}",
+                _arithmetic(steps[a : b + 1], value, names),
+                float(steps[b].node.value.ravel()[steps[b].element]),
+                b == len(steps) - 1,
             )
         )
     return Path(list(text.values()), factors, product)
+
+
+def _arithmetic(steps, value, names) -> str:
+    """The value of a factor as arithmetic, where one operation lies between its elements."""
+    if len(steps) != 2:
+        return ""
+    above, below = steps
+    found = slope_at(above.node, above.element, below.element, value)
+    if found is not None:
+        return found.steps()[0]
+    if above.node is names.graph.result or names.graph.term_of(above.node) is not None:
+        return slope_of_loss(above.node, below.element, value, names)
+    return ""
+
+
+def _with_numbers(f: Factor) -> str:
+    return f"{f.what}, {f.arithmetic}" if f.arithmetic else f.what
+
+
+def _latex_value(value) -> str:
+    return r"\textcolor{#d95f0e}{\mathbf{0}}" if value == 0 else latex_number(bracketed(value))
 
 
 def _meaning(steps, names: ElementNames, jacobians: LocalJacobians) -> str:
@@ -291,7 +382,7 @@ def _meaning(steps, names: ElementNames, jacobians: LocalJacobians) -> str:
     for above, below in itertools.pairwise(steps):
         if above.node.record.operation.traits.role == "weights":
             return _partner(above, below, names, jacobians)
-    if operations[0].traits.is_function:
+    if operations[0].traits.is_function or operations[0].traits.activation is not None:
         return f"slope of {operations[0].name}"
     calculated = [o for o in operations if o.traits.edges != "movement"]
     signs = {o.traits.sign for o in calculated}

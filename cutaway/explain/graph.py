@@ -97,6 +97,7 @@ class ComputationGraph:
         self.nodes = []
         self._of_leaf = {}
         self._labels = {}
+        self._labeled = []  # records, kept so that no later one has the id of a label
         made = {}
         for tensor in (result, *outputs.values()):
             if tensor is not None:
@@ -122,6 +123,10 @@ class ComputationGraph:
     def is_output(self, node: Node) -> bool:
         """Whether it is an output of the network."""
         return any(node is output for output in self.outputs.values())
+
+    def term_of(self, node: Node) -> str | None:
+        """Name of the term of the loss that a node is; None if it is none."""
+        return next((name for name, term in self.terms.items() if term is node), None)
 
     def consumers(self) -> dict:
         """{number of a node: nodes computed from it}."""
@@ -211,6 +216,7 @@ class ComputationGraph:
         def label(tensor, symbol, time=None, formula=None):
             if isinstance(tensor, Tensor) and tensor.record is not None:
                 labels[id(tensor.record)] = (symbol, time, formula)
+                self._labeled.append(tensor.record)
             return tensor
 
         with module_scope(record.module):

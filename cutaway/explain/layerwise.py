@@ -44,12 +44,25 @@ def frozen(net: Module, *, gradients: bool = False):
         )
     variables = list(named_variables(net).values())
     constants = {id(v) for v in variables if not v.requires_grad}
+    by_rule = {id(v) for v in rule_variables(net).values()}
+    constants -= by_rule
     flags = {
-        v: gradients and isinstance(v, Parameter) and bool(jnp.issubdtype(v.dtype, jnp.floating))
+        v: gradients
+        and (isinstance(v, Parameter) or id(v) in by_rule)
+        and bool(jnp.issubdtype(v.dtype, jnp.floating))
         for v in variables
     }
     with float64(), in_mode(net, False), snapshot(net, dtype=jnp.float64, requires_grad=flags):
         yield constants
+
+
+def rule_variables(net: Module) -> dict:
+    """{path: Buffer} of what neurons with a learning rule learn, such as a perceptron's weight."""
+    return {
+        ".".join(filter(None, (path, name))): getattr(module, name)
+        for path, module in net.modules().items()
+        for name in module.rule_weights
+    }
 
 
 def replaced(hooks: dict):

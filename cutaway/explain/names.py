@@ -1,12 +1,12 @@
 """ElementNames: names for the elements of a graph, in textbook notation.
 
 Layer l counts the places where weights meet activations. z_j^(l) is neuron j before its activation,
-O_j^(l) after it, x_i an input, ŷ_j an output, L the loss; w_ij^(l) connects neuron i of the
-previous layer to neuron j. Of several inputs, outputs and terms of the loss each has its key, as in
-Python: x["table"]_3, ŷ["class"]_1, L["class"]. Time steps and rows of a batch are in brackets,
-h_3^(1)[t=5]. Indices count from 1, as in textbooks; arguments of functions count from 0, as in
-Python. If a layer runs twice, or two results in one layer have the same name, the second one is
-O_1^(1)[no. 2].
+O_j^(l) after it, x_i an input, ŷ_j an output, z_j one that is a score (a logit), L the loss;
+w_ij^(l) connects neuron i of the previous layer to neuron j. Of several inputs, outputs and terms
+of the loss each has its key, as in Python: x["table"]_3, ŷ["class"]_1, L["class"]. Time steps and
+rows of a batch are in brackets, h_3^(1)[t=5]. Indices count from 1, as in textbooks; arguments of
+functions count from 0, as in Python. If a layer runs twice, or two results in one layer have the
+same name, the second one is O_1^(1)[no. 2].
 """
 
 import collections
@@ -55,10 +55,20 @@ class ElementNames:
         modules: {path: Module} of the network.
         rows: size of the batch axis; None: there is none.
         columns: {keys of an input: names of its columns, shown after x_i, or None}.
+        output: symbol of the outputs: "ŷ" for predictions, "z" for scores.
     """
 
-    def __init__(self, graph: ComputationGraph, modules: dict, *, rows: int | None, columns: dict):
+    def __init__(
+        self,
+        graph: ComputationGraph,
+        modules: dict,
+        *,
+        rows: int | None,
+        columns: dict,
+        output: str = "ŷ",
+    ):
         self.graph = graph
+        self._output_symbol = output
         self._modules = modules
         self._rows = None if rows is None else (rows,)
         self._inputs = {node.number: keys for keys, node in graph.inputs.items()}
@@ -107,8 +117,18 @@ class ElementNames:
             if node.number in self._outputs:
                 name = self._names.get(node.number, Name(""))
                 self._names[node.number] = dataclasses.replace(
-                    name, symbol="ŷ", layer=None, what="the output", turn=turn, keys=keys
+                    name,
+                    symbol=self._output_symbol,
+                    layer=None,
+                    what="the output",
+                    turn=turn,
+                    keys=keys,
                 )
+
+    @property
+    def rows(self) -> int | None:
+        """Number of rows of the batch; None: there is no batch axis."""
+        return None if self._rows is None else self._rows[0]
 
     def of(self, node: Node) -> Name | None:
         """The name of a node's elements; None for intermediate results, which paths skip."""
@@ -228,6 +248,10 @@ class ElementNames:
             return Name("O", before.layer, before.time, what)
         layer = None if node.number in self._in_loss else layer
         return Name(operation.name, layer, what=what, is_pooled=operation.traits.edges == "pool")
+
+    def after_bias(self, node: Node) -> Node | None:
+        """The sum of a product and its bias; None if there is no bias."""
+        return self._bias_after(node)
 
     def _of_leaf(self, node) -> Name:
         if node.number in self._inputs:

@@ -1,9 +1,11 @@
 """Paths: ∂L/∂w as a sum over all paths from a weight to the loss, the strongest ones first.
 
-Three forward passes over the graph compute for every element v that depends on w
+Forward passes over the graph compute for every element v that depends on w
     the strongest product of factors from w to v        (semirings.Max)
     the sum over all paths, ∂v/∂w                       (semirings.Sum)
     the number of paths                                 (semirings.Counting)
+If fewer than the requested paths have a product other than 0, a fourth one finds paths through
+factors of 0, such as the slope of a ReLU that is off (semirings.ThroughZeros).
 Then the strongest paths are searched backward from the loss. The product of a partial path times
 the strongest product from w to its last element is exactly the product of its best completion, so
 the first paths to arrive are the strongest, and no others are expanded: A* with an exact heuristic
@@ -21,7 +23,7 @@ import numpy as np
 from cutaway.errors import GradientError
 from cutaway.explain.graph import ComputationGraph, Node
 from cutaway.explain.local_jacobians import local_jacobian_of
-from cutaway.explain.semirings import Max, Sum, count_exactly
+from cutaway.explain.semirings import Max, Sum, ThroughZeros, count_exactly
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,21 +113,28 @@ def strongest_paths(
         arrived = jacobians.propagate(node, element, semiring, cone, until=end)
         return float(arrived[end.number].ravel()[0])
 
-    best = jacobians.propagate(node, element, Max(), cone, until=end)
-    paths = _search(jacobians, best, node, element, top)
-    return StrongestPaths(total, count_exactly(count), paths)
+    def found_by(semiring):
+        best = jacobians.propagate(node, element, semiring, cone, until=end)
+        return _search(jacobians, best, node, element, top, semiring)
+
+    paths, number = found_by(Max()), count_exactly(count)
+    if len(paths) < min(top, number):  # the others have a factor of 0
+        zero = [found for found in found_by(ThroughZeros()) if found[0] == 0]
+        paths += zero[: top - len(paths)]
+    return StrongestPaths(total, number, paths)
 
 
-def _search(jacobians, best, target, target_element, top):
+def _search(jacobians, best, target, target_element, top, semiring):
     end = jacobians.graph.result
     ties = itertools.count()
-    # (-strongest completion, ties: deeper first, then in order, product so far, (step, trail))
+    # (-strongest completion, ties: deeper first, then in order, product so far, its size in the
+    # semiring, step, trail)
     heap: list[tuple] = [
-        (-best[end.number].ravel()[0], 0, next(ties), 1.0, PathStep(end, 0, 1.0), None)
+        (-best[end.number].ravel()[0], 0, next(ties), 1.0, 1.0, PathStep(end, 0, 1.0), None)
     ]
     found = []
     while heap and len(found) < top:
-        strength, depth, _, product, step, previous = heapq.heappop(heap)
+        strength, depth, _, product, size, step, previous = heapq.heappop(heap)
         if strength == 0:
             break
         trail = (step, previous)
@@ -133,26 +142,29 @@ def _search(jacobians, best, target, target_element, top):
             if step.element == target_element:
                 found.append((product, _unwound(trail)))
             continue
-        for number, elements, factors in _onward(jacobians, best, step, top - len(found)):
+        onward = _onward(jacobians, best, step, top - len(found), semiring)
+        for number, elements, factors, sizes in onward:
             source = step.node.sources[number]
-            for element, factor in zip(elements.tolist(), factors.tolist(), strict=True):
-                ahead = abs(product * factor) * best[source.number].ravel()[element]
-                entry = (-ahead, depth - 1, next(ties), product * factor)
+            edges = zip(elements.tolist(), factors.tolist(), sizes.tolist(), strict=True)
+            for element, factor, own in edges:
+                ahead = size * own * best[source.number].ravel()[element]
+                entry = (-ahead, depth - 1, next(ties), product * factor, size * own)
                 heapq.heappush(heap, (*entry, PathStep(source, element, factor), trail))
     return found
 
 
-def _onward(jacobians, best, step, wanted):
+def _onward(jacobians, best, step, wanted, semiring):
     """The edges from a step that may belong to one of the `wanted` best paths."""
     for number, elements, factors in jacobians.of(step.node).row(step.element):
         source = step.node.sources[number]
         if source is None or source.number not in best:
             continue
-        ahead = np.abs(factors) * best[source.number].ravel()[elements]
+        sizes = semiring.weight(factors, None)
+        ahead = sizes * best[source.number].ravel()[elements]
         chosen = np.flatnonzero(ahead)
         if len(chosen) > wanted:
             chosen = chosen[np.argpartition(-ahead[chosen], wanted - 1)[:wanted]]
-        yield number, elements[chosen], factors[chosen]
+        yield number, elements[chosen], factors[chosen], sizes[chosen]
 
 
 def _unwound(trail):

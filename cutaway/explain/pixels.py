@@ -17,6 +17,7 @@ import numpy as np
 from cutaway.engine import Tensor, gradients
 from cutaway.errors import OptionError, ShapeError
 from cutaway.nn import Module, in_mode
+from cutaway.story.panels import new_axes
 from cutaway.story.text import WIDTH, Story, number
 
 PARTS = (0.5, 0.9)  # of the evidence, whose reach is told
@@ -140,9 +141,7 @@ class PixelEvidence(Story):
         }
 
     def plot(self, axes=None):
-        from matplotlib.figure import Figure
-
-        axes = Figure().add_subplot() if axes is None else axes
+        axes = new_axes(axes, width=6.4, height=4.8)
         (top, bottom), (left, right) = self.field[:2]
         flat = self.values[top:bottom, left:right]
         while flat.ndim > 2:

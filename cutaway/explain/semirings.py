@@ -6,6 +6,7 @@ where edges meet: the sum over all paths of the product of their factors. Each s
 
     Sum       ordinary numbers: ∂v/∂w, the sum over all paths from w to v
     Max       |factor|, and the maximum where paths meet: the strongest path from w to v
+    ThroughZeros  likewise, with paths through factors of 0
     Estimate  every factor is 1, in float64: the approximate number of paths
     Counting  every factor is 1, modulo an integer: the exact number of paths, see count_exactly
 """
@@ -68,6 +69,16 @@ class Max(Sum):
         if a.size * b.shape[-1] <= 1 << 16:
             return np.max(a[..., :, :, None] * b[..., None, :, :], axis=-2)
         return np.asarray(_largest_products(jnp.asarray(a), jnp.asarray(b)))
+
+
+class ThroughZeros(Max):
+    """Max, with 0 as a very small factor: finds paths whose product is 0, fewest zeros first."""
+
+    ALMOST = 1e-40  # in the place of a factor of 0
+
+    def weight(self, factor, structure):
+        exists = 1.0 if structure is None else structure
+        return np.where(factor == 0, self.ALMOST * exists, np.abs(factor))
 
 
 class Estimate(Sum):

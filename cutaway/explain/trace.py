@@ -16,7 +16,7 @@ from cutaway.explain.batching import (
 )
 from cutaway.explain.examples import as_tree
 from cutaway.explain.graph import ComputationGraph, records_of
-from cutaway.explain.layerwise import frozen, plain_forward, replaced
+from cutaway.explain.layerwise import frozen, plain_forward, replaced, rule_variables
 from cutaway.losses.terms import columns_of, named_terms
 from cutaway.nn import Module, watch
 from cutaway.nn.trees import call, is_array, leaves, map_leaves, named_leaves
@@ -47,12 +47,14 @@ class Trace:
         graph: the ComputationGraph of what was computed.
         modules: {path: Module}; those beside the network with their names in front.
         parameters: {path: Parameter}, likewise.
+        rule_paths: paths of Buffers that are learned by a rule, not by gradients.
         frozen: paths of parameters that are not trained.
         single: whether the batch has one row, so names omit it.
     """
 
     def __init__(self, net: Module, x, y=None, loss=None, objective=None, beside=None):
-        _expect_together(y, loss, objective)
+        if not net_has_rule(net):
+            _expect_together(y, loss, objective)
         cache_programs_by_default()  # every operation is a small program; a deep net has hundreds
         self.net = net
         self.loss, self.objective = loss, objective
@@ -63,7 +65,9 @@ class Trace:
             for one in (net, *self._beside.values()):
                 constants |= stack.enter_context(frozen(one, gradients=True))
             root = _Together(net, self._beside)
-            self.modules, self.parameters = root.modules(), root.named_parameters()
+            self.modules = root.modules()
+            by_rule = rule_variables(root)
+            self.parameters, self.rule_paths = root.named_parameters() | by_rule, set(by_rule)
             if self._beside:  # layers are named by their paths from here
                 stack.enter_context(watch(root, _nobody))
             self.frozen = {path for path, p in self.parameters.items() if id(p) in constants}
@@ -226,6 +230,11 @@ class _Together(Module):
             for name, net in self._all.items()
             for path, parameter in net.named_parameters().items()
         }
+
+
+def net_has_rule(net) -> bool:
+    """Whether it is a neuron that learns by a rule, from targets without a loss."""
+    return isinstance(net, Module) and bool(net.rule_weights)
 
 
 def _nobody(module, inputs, out):

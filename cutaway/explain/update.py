@@ -4,12 +4,14 @@ import operator
 
 import numpy as np
 
-from cutaway.errors import GradientError, OptionError, ShapeError, did_you_mean
+from cutaway.errors import GradientError, OptionError, ShapeError, did_you_mean, expect_integer
 from cutaway.explain.update_story import UpdateStory, listed
 from cutaway.story.text import subscript
 
 
-def explain_update(optimizer, path, index=(), *, gradients=None) -> UpdateStory:
+def explain_update(
+    optimizer, path, index=(), *, gradients=None, batches: int | None = None
+) -> UpdateStory:
     """What the next `optimizer.step()` will do to one weight, and why. Nothing is modified.
 
     Call it after `loss.backward()` and before the step. The arithmetic is in float64, so a float32
@@ -20,6 +22,7 @@ def explain_update(optimizer, path, index=(), *, gradients=None) -> UpdateStory:
         path: of the parameter, like "0.weight"; or the Parameter itself.
         index: of the element: an int for each axis; () for a scalar parameter.
         gradients: {path: array} to use instead of each parameter's `.grad`.
+        batches: number of batches of an epoch, so that the number of the step is told in epochs.
 
     Raises:
         OptionError: no such parameter or element, or not an optimizer.
@@ -42,6 +45,8 @@ def explain_update(optimizer, path, index=(), *, gradients=None) -> UpdateStory:
         <BLANKLINE>
         The step is Δw = -0.01, 0.4% of the weight.
     """
+    if batches is not None:
+        expect_integer(batches, what="explain_update: batches", least=1)
     if not hasattr(optimizer, "spell_out"):
         inner = hasattr(getattr(optimizer, "optimizer", None), "spell_out")
         raise OptionError(
@@ -56,7 +61,7 @@ def explain_update(optimizer, path, index=(), *, gradients=None) -> UpdateStory:
     if grads[place] is None:
         _raise_no_gradient(parameter, path, grads)
     move = optimizer.spell_out(place, index, grads)
-    return UpdateStory(move, *_names(optimizer, path, index))
+    return UpdateStory(move, *_names(optimizer, path, index), batches=batches)
 
 
 def _find(optimizer, path) -> int:

@@ -19,12 +19,14 @@ class UpdateStory(Story):
     Attributes:
         move: the optimizer's preview of the step (an optim.step_preview.Move): `.before`,
             `.after`, `.gradient`, `.clipped`, `.lr`, `.slots`, `.new_slots`, `.terms`.
+        batches: number of batches of an epoch, or None.
         name, latex_name: of the weight: "w_12^(1)" in a stack of linear layers, otherwise
             "0.weight[0, 1]".
     """
 
-    def __init__(self, move, name: str, latex_name: str):
+    def __init__(self, move, name: str, latex_name: str, *, batches: int | None = None):
         self.move = move
+        self.batches = batches
         self.name = name
         self.latex_name = latex_name
 
@@ -54,7 +56,7 @@ class UpdateStory(Story):
         move = self.move
         place = f"element [{listed(move.index)}] of {move.path}" if move.index else move.path
         lines = textwrap.wrap(
-            f"{move.optimizer}, step {move.step}: the update of {self.name}"
+            f"{move.optimizer}, step {move.step}{self._epoch()}: the update of {self.name}"
             + (f", {place}" if move.path not in self.name else ""),
             width,
         )
@@ -65,8 +67,28 @@ class UpdateStory(Story):
             lines += self._results()
         lines.append("")
         for sentence in self._sentences():
-            lines += textwrap.wrap(sentence, width, break_on_hyphens=False)
+            wrapped = textwrap.wrap(sentence, width, break_on_hyphens=False)
+            lines += [line.replace(NO_BREAK, " ") for line in wrapped]
         return "\n".join(lines)
+
+    def _epoch(self) -> str:
+        """Which batch of which epoch the step is: one step, or iteration, is one batch."""
+        if self.batches is None:
+            return ""
+        epoch, batch = divmod(self.move.step - 1, self.batches)
+        return f" (epoch {epoch + 1}, batch {batch + 1} of {self.batches})"
+
+    def iterations(self) -> str | None:
+        """How the number of steps so far follows from epochs and batches; None if unknown."""
+        steps = self.move.step - 1
+        if self.batches is None or steps == 0:
+            return None
+        epochs, rest = divmod(steps, self.batches)
+        counted = f"{_counted(epochs, 'epoch')} of {_counted(self.batches, 'batch')}"
+        left = f" and {_counted(rest, 'batch')}" if rest else ""
+        if epochs == 0:
+            counted, left = _counted(rest, "batch"), f" of the {self.batches} of the first epoch"
+        return f"t = {steps:,} steps (iterations) so far: {counted}{left}."
 
     def _givens(self):
         move = self.move
@@ -145,6 +167,20 @@ class UpdateStory(Story):
         if move.slots and np.isfinite(move.gradient):
             plain = 0.0 - move.lr * move.gradient  # no -0
             yield f"Plain gradient descent would have changed it by -η g = {number(plain)}."
+        if np.isfinite(move.gradient):
+            for variant in move.variants:
+                yield self._variant(variant)
+        if move.remark:
+            yield move.remark
+        if self.iterations() is not None:
+            yield str(self.iterations())
+
+    def _variant(self, variant) -> str:
+        """What the step would be by another definition of the algorithm."""
+        value, own = (self._value("w", x) for x in (variant.value, self.move.after))
+        formula = _in_one_line(f"w = {variant.formula} = {variant.numbers} = {value}")
+        same = " (the same to these digits)" if value == own else f" instead of {own}"
+        return f"{variant.meaning[0].upper()}{variant.meaning[1:]}: {formula}{same}."
 
     def _size(self):
         move, change = self.move, self.change
@@ -192,6 +228,13 @@ class UpdateStory(Story):
             "effective_rate": self.effective_rate,
             "slots": dict(move.slots),
             "new_slots": dict(move.new_slots),
+            "batches": self.batches,
+            "iterations": self.iterations(),
+            "variants": [
+                {"meaning": v.meaning, "formula": v.formula, "numbers": v.numbers, "value": v.value}
+                for v in move.variants
+            ],
+            "remark": move.remark,
             "terms": [
                 {
                     "symbol": term.symbol,
@@ -259,6 +302,11 @@ class UpdateStory(Story):
         axes.set_xlabel("step")
         axes.set_ylabel(f"${self.latex_name}$")
         legend_above(axes)
+
+
+def _counted(n: int, what: str) -> str:
+    plural = "es" if what.endswith("ch") and what != "epoch" else "s"
+    return f"{n:,} {what}{plural if n != 1 else ''}"
 
 
 def listed(index) -> str:

@@ -55,6 +55,9 @@ class Curvature(Story):
         near: radius of the neighborhood that counts as "here".
         distance: to the stationary point within `near`; None if none was found.
         directions: (largest, smallest): the eigenvectors as {path: array}.
+        stationary: the stationary point, {path: array}; None if none was found.
+        deciding: eigenvalues of the Hessian there, in ascending order, which decide the verdict;
+            without a stationary point those at the point itself.
     """
 
     verdict: str
@@ -71,6 +74,8 @@ class Curvature(Story):
     near: float
     distance: float | None
     directions: tuple
+    stationary: dict | None
+    deciding: np.ndarray
 
     def text(self, width: int = 80) -> str:
         how = (
@@ -90,10 +95,17 @@ class Curvature(Story):
         return "\n".join([textwrap.fill(head, width), *lines, verdict])
 
     def to_dict(self) -> dict:
-        skipped = ("eigenvalues", "directions")
+        skipped = ("eigenvalues", "directions", "stationary", "deciding")
         plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         plain = {name: value for name, value in plain.items() if name not in skipped}
-        return {**plain, "eigenvalues": [float(v) for v in self.eigenvalues]}
+        return {
+            **plain,
+            "eigenvalues": self.eigenvalues.tolist(),
+            "deciding": self.deciding.tolist(),
+            "stationary": None
+            if self.stationary is None
+            else {path: np.asarray(array).tolist() for path, array in self.stationary.items()},
+        }
 
     def latex(self) -> str:
         return (
@@ -200,15 +212,21 @@ def hessians_of(f, points) -> np.ndarray:
         f: takes n Tensors (rows,) and returns one.
         points: (rows, n).
     """
-    points = np.asarray(points, float)
-    objective = objective_of(lambda *columns: f(*columns).sum())
+    return hessian_function(f)(points)
 
-    compiled = _product(objective)
-    columns = list(points.T)
-    # rows are independent, so one product gives a column of every row's Hessian
-    units = np.eye(len(columns))
-    found = [compiled(columns, [np.full_like(columns[0], u) for u in unit]) for unit in units]
-    return np.moveaxis(np.asarray(found), -1, 0)
+
+def hessian_function(f) -> Callable:
+    """The function points -> Hessians of `hessians_of`, compiled once for each shape of points."""
+    compiled = _product(objective_of(lambda *columns: f(*columns).sum()))
+
+    def hessians(points):
+        columns = list(np.asarray(points, float).T)
+        # rows are independent, so one product gives a column of every row's Hessian
+        units = np.eye(len(columns))
+        found = [compiled(columns, [np.full_like(columns[0], u) for u in unit]) for unit in units]
+        return np.moveaxis(np.asarray(found), -1, 0)
+
+    return hessians
 
 
 def curvature_at(objective: Objective, start: dict, *, steps=None, near=None) -> Curvature:
@@ -239,7 +257,9 @@ def curvature_at(objective: Objective, start: dict, *, steps=None, near=None) ->
     distance = (
         None if stationary is None else float(np.linalg.norm(stationary.vector - point.vector))
     )
-    decisive = _spectrum(stationary, steps) if distance else spectrum
+    decisive = spectrum
+    if stationary is not None and distance:
+        decisive = _settled(stationary, spectrum, steps, distance, rounding)
     flat = (stationary is None or decisive.size <= decisive.noise) and _is_flat(
         point, value, gradient, spectrum, 10 * near
     )
@@ -259,6 +279,8 @@ def curvature_at(objective: Objective, start: dict, *, steps=None, near=None) ->
         near=near,
         distance=distance,
         directions=tuple(point.split(v) for v in spectrum.vectors),
+        stationary=None if stationary is None else stationary.split(stationary.vector),
+        deciding=decisive.values,
     )
 
 
@@ -290,6 +312,26 @@ def _spectrum(point, steps) -> _Spectrum:
         for v, a in zip(ends, (values[-1], values[0]), strict=True)
     )
     return _Spectrum(values, tuple(ends), largest_bound, smallest_bound, noise, len(values) == n)
+
+
+def _settled(stationary, before, steps, distance, rounding) -> _Spectrum:
+    """The spectrum at a stationary point that Newton's method found, as certain as its place is.
+
+    The gradient there is 0 up to rounding, so the place is uncertain by about that over the largest
+    curvature; how much eigenvalues change with the place is seen on the way from `before`.
+    """
+    found = _spectrum(stationary, steps)
+    if not found.size:
+        return found
+    left = max(rounding, float(np.linalg.norm(stationary.gradient()))) / found.size
+    ends = ((before.smallest, found.smallest), (before.largest, found.largest))
+    change = max(abs(a - b) for a, b in ends) * left / distance
+    return dataclasses.replace(
+        found,
+        noise=found.noise + change,
+        largest_bound=found.largest_bound + change,
+        smallest_bound=found.smallest_bound + change,
+    )
 
 
 def _product(objective) -> Callable:
@@ -360,19 +402,21 @@ def _stationary(point, gradient, near, rounding):
     current, norm = point, float(np.linalg.norm(gradient))
     wanted = max(rounding, VANISHED * norm)
     for _ in range(ROUNDS):
-        if norm <= rounding:
+        # small ones are followed down to rounding; for large ones a step is expensive
+        if norm <= (rounding if current.size <= FULL_SPECTRUM else wanted):
             return current
         step = _newton_step(current, gradient, norm, near)
         if step is None:
-            return None
+            break
         moved = current.at(current.vector + step)
-        gradient = moved.gradient()
         if not np.linalg.norm(moved.vector - point.vector) <= near:
-            return None
-        current, norm = moved, float(np.linalg.norm(gradient))
-        if norm <= wanted:
+            break
+        gradient = moved.gradient()
+        last, norm = norm, float(np.linalg.norm(gradient))
+        if last <= min(wanted, norm):
             return current
-    return None
+        current = moved
+    return current if norm <= wanted else None
 
 
 def _newton_step(point, gradient, norm, near):

@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import float64
-from cutaway.errors import OptionError, ShapeError, did_you_mean, expect_range
+from cutaway.errors import OptionError, did_you_mean, expect_range
 from cutaway.landscape.hessian import Curvature, hessians_of
-from cutaway.landscape.textbook import TextbookSurface, textbook_surface
+from cutaway.landscape.own_surface import point_of, surface_of
+from cutaway.landscape.race_ends import ends, ends_text, gradient_lines, place_in_words
+from cutaway.landscape.textbook import TextbookSurface
 from cutaway.nn import Module, Parameter, jit
 from cutaway.optim import OPTIMIZERS, Optimizer
 from cutaway.story.text import Story, align, number
@@ -22,7 +24,8 @@ RULE = (
     "Default learning rates: for steps proportional to the gradient, 1 / the largest curvature "
     "among the points of the plot that are not above the start; for steps of length about η, "
     "1/200 of the plot's width; for Adagrad, whose steps shrink, 1/20; for Adadelta, 1, as in "
-    "its paper."
+    "its paper (what some textbooks call Adadelta, one average of g² with a learning rate, is "
+    "RMSprop)."
 )
 
 
@@ -36,7 +39,8 @@ class Contestant:
         values: (steps + 1,): the loss there.
         reached: the first step after which it stays within the race's tolerance of a known
             minimum; None if it does not.
-        minimum: that minimum, or the one nearest to the last point.
+        minimum: that minimum, or the one nearest to the last point; of a surface whose minima are
+            not known, the one where it ended.
         distance: from there to the last point.
         end: the Curvature of the surface at the last point; None if it diverged.
     """
@@ -54,6 +58,13 @@ class Contestant:
     def verdict(self) -> str:
         """The kind of the last point by its curvature, or "diverged"."""
         return "diverged" if self.end is None else self.end.verdict
+
+    @property
+    def place(self):
+        """(x, y) that the verdict is about: the stationary point, otherwise the last point."""
+        if self.end is None or self.end.stationary is None:
+            return self.points[-1]
+        return self.end.stationary["point"]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -95,13 +106,14 @@ class Race(Story):
                 number(racer.lr, 3),
                 "-" if racer.reached is None else str(racer.reached),
                 number(racer.values[-1], 3),
-                _place(racer.points[-1]),
+                place_in_words(racer.points[-1]),
                 self.describe(racer),
             ]
-            for racer in sorted(self.racers, key=_rank)
+            for racer in self.ranked()
         ]
 
     headings = ("optimizer", "lr", "reached", "value", "end", "kind of point")
+    sides = "<>>><<"  # of the columns
 
     def describe(self, racer: Contestant) -> str:
         """The kind of the last point, and which minimum it is near."""
@@ -111,31 +123,41 @@ class Race(Story):
             return racer.verdict
         if racer.distance > self.tolerance:
             return "minimum, not listed"
-        if len(self.surface.minima) == 1:
+        if len(self.surface.minima) <= 1:
             return "minimum"
         return f"minimum {_which(self.surface, racer.minimum)}"
 
+    def ranked(self) -> list:
+        """The racers, the first to reach a minimum first."""
+        return sorted(self.racers, key=_rank)
+
+    def ends(self) -> list:
+        """Where racers ended, but for slopes: place, kind of point, eigenvalues, who is there."""
+        return ends(self)
+
     def text(self, width: int = 80) -> str:
         surface = self.surface
-        head = (
-            f"{surface.name}: {surface.formula}, from {_place(self.start)}, {self.steps:,} steps. "
-            + (f"{surface.about[:1].upper()}{surface.about[1:]}." if surface.about else "")
+        head = f"{surface.title}, from {place_in_words(self.start)}, {self.steps:,} steps. " + (
+            f"{surface.about[:1].upper()}{surface.about[1:]}." if surface.about else ""
         )
-        lines = align([list(self.headings), *self.rows()], "<>>><<")
+        lines = align([list(self.headings), *self.rows()], self.sides)
         return "\n\n".join(
             [
                 textwrap.fill(head, width),
                 "\n".join(lines),
+                *filter(None, [ends_text(self, width)]),
+                "\n".join(gradient_lines(self)),
                 *(textwrap.fill(note, width) for note in self.notes()),
             ]
         )
 
     def notes(self) -> list:
         """The notes below the table."""
+        which = "a known minimum" if self.surface.minima else "the minimum where it ended"
         note = (
-            f"reached: the step from which it stays within {number(self.tolerance, 3)} of a known "
-            f"minimum. The kind of the end point is determined by the gradient and the "
-            f"eigenvalues of the Hessian there."
+            f"reached: the step from which it stays within {number(self.tolerance, 3)} of "
+            f"{which}. Where the gradient is 0, the eigenvalues of the Hessian tell the kind of "
+            f"point: all positive is a minimum, all negative a maximum, both signs a saddle."
         )
         if any(r.reached is not None and r.verdict == "slope" for r in self.racers):
             note += " An optimizer that has reached it but is on a slope is still descending."
@@ -207,7 +229,8 @@ def race(
     """Run optimizers on a surface from one starting point, in float64, and report where they end.
 
     Args:
-        surface: a TextbookSurface, or the name of one in landscape.SURFACES.
+        surface: a TextbookSurface, the name of one in landscape.SURFACES, or a formula of x and y
+            such as "x**2 + y**2"; see landscape.parse_formula.
         optimizers: names in optim.OPTIMIZERS, or Optimizer classes; or {label: function of
             (parameters, lr) that makes an Optimizer}. None: all ten.
         steps: number of steps of each; None: the surface's default.
@@ -224,10 +247,10 @@ def race(
         >>> [racer.verdict for racer in found.racers]
         ['minimum', 'slope']
     """
-    surface = textbook_surface(surface)
+    surface = surface_of(surface, start)
     steps = surface.steps if steps is None else steps
     expect_range(steps, what="steps", least=1)
-    start = _point(surface.start if start is None else start)
+    start = point_of(surface.start if start is None else start)
     makers = _makers(optimizers)
     given = _given_rates(makers, lr)
     rates = given | _rates(surface, {k: v for k, v in makers.items() if k not in given}, start)
@@ -250,7 +273,7 @@ def race(
         trajectories = [np.asarray(trajectory.data) for trajectory in trajectories]
     tolerance = TOLERANCE * surface.width
     racers = tuple(
-        _racer(surface, name, rates[name], np.vstack([start, trajectory]), tolerance)
+        contestant(surface, name, rates[name], np.vstack([start, trajectory]), tolerance)
         for name, trajectory in zip(makers, trajectories, strict=True)
     )
     return Race(surface, racers, steps, tuple(float(v) for v in start), tolerance, by_rule)
@@ -263,33 +286,28 @@ class _Place(Module):
         self.w = Parameter(start)
 
 
-def _racer(surface, name, lr, points, tolerance) -> Contestant:
+def place_at(start) -> "_Place":
+    """A point (2,) that optimizers move: its Parameter `w`."""
+    return _Place(start)
+
+
+def contestant(surface, name, lr, points, tolerance) -> Contestant:
+    """The Contestant of a path (steps + 1, 2), with the kind of point at its end."""
     with np.errstate(all="ignore"):
         values = surface.values(points)
     finite = np.isfinite(points).all() and np.isfinite(values).all()
     if not finite:
         return Contestant(name, lr, points, values, None, None, math.inf, None)
     minimum, distance = surface.nearest_minimum(points[-1])
+    end = surface.curvature(points[-1], near=tolerance)
+    if not surface.minima and end.verdict == "minimum" and end.stationary is not None:
+        minimum = tuple(float(v) for v in end.stationary["point"])
+        distance = math.dist(minimum, points[-1])
     reached = None
     if distance <= tolerance:
         away = np.linalg.norm(points - np.asarray(minimum), axis=1) > tolerance
         reached = int(np.flatnonzero(away)[-1]) + 1 if away.any() else 0
-    end = surface.curvature(points[-1], near=tolerance)
     return Contestant(name, lr, points, values, reached, minimum, distance, end)
-
-
-def _point(start):
-    try:
-        point = np.asarray(start, np.float64)
-    except (TypeError, ValueError):
-        point = np.empty(0)
-    if point.shape != (2,) or not np.isfinite(point).all():
-        raise ShapeError(
-            f"race: the start is {start!r}",
-            expected="two finite numbers, (x, y)",
-            fix="for example start=(-2.0, 1.5)",
-        )
-    return point
 
 
 def _makers(optimizers) -> dict:
@@ -378,15 +396,3 @@ def _which(surface, minimum) -> str:
     if len(as_low) == 1:
         return "(global)" if minimum == as_low[0] else "(local)"
     return f"{surface.minima.index(minimum) + 1} of {len(surface.minima)}"
-
-
-def _place(point) -> str:
-    return "(" + ", ".join(_short(v) for v in point) + ")"
-
-
-def _short(value) -> str:
-    if not math.isfinite(value) or abs(value) >= 1e4:
-        return number(value, 2)
-    if abs(value) < 1e-12:
-        return "0"
-    return f"{value:.2f}" if abs(value) >= 0.005 else number(value, 1)

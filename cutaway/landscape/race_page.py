@@ -9,6 +9,8 @@ from uuid import uuid4
 import numpy as np
 
 from cutaway.errors import visible
+from cutaway.landscape.race_ends import HEADINGS as ENDS
+from cutaway.landscape.race_ends import ends, gradient_lines
 from cutaway.landscape.race_plots import frame, shade, style
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 460, 46, 34, 10  # in SVG units
@@ -16,10 +18,10 @@ MAX_POINTS = 1500  # of a path; longer ones are thinned out
 DASHES = {"-": "", "--": "7 4", "-.": "8 3 2 3", ":": "2 3"}
 
 STYLE = """
-.cutaway-race { --ink:#1c2430; --soft:#5b6675; --line:#d9dee5; color: var(--ink);
+.cutaway-race { --ink: currentColor; --line: rgba(128,128,128,.35);
+  --soft: color-mix(in srgb, currentColor 70%, transparent); color: inherit;
   font: 15px/1.5 system-ui, sans-serif; }
-@media (prefers-color-scheme: dark) {
-  .cutaway-race { --ink:#e6eaf0; --soft:#9aa6b5; --line:#37414e; } }
+.cutaway-race .heading { font-size: 1.35em; font-weight: 600; margin: 0 0 .4rem; }
 .cutaway-race svg.trajectories { max-width: 100%; height: auto; }
 .cutaway-race svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
 .cutaway-race .trajectory { fill: none; stroke-linejoin: round; }
@@ -30,10 +32,19 @@ STYLE = """
   border-bottom: 1px solid var(--line); white-space: nowrap; }
 .cutaway-race th { color: var(--soft); font-weight: 600; }
 .cutaway-race .n { text-align: right; }
+.cutaway-race .ends td:last-child { white-space: normal; min-width: 12rem; }
+.cutaway-race h2 { font-size: 1.05rem; margin: 1.8rem 0 .5rem; }
 .cutaway-race .soft { color: var(--soft); max-width: 46rem; }
 .cutaway-race .scroll { overflow-x: auto; }
 .cutaway-race input[type=range] { width: min(420px, 60vw); vertical-align: middle; }
 .cutaway-race .key { background: #fff; border-radius: 3px; vertical-align: middle; }
+"""
+
+PAGE_STYLE = """
+body { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem;
+  color: #1c2430; background: #fff; }
+@media (prefers-color-scheme: dark) {
+  body { color: #e6eaf0; background: #14191f; color-scheme: dark; } }
 """
 
 SCRIPT = """
@@ -79,19 +90,21 @@ SCRIPT = """
 
 def page(race) -> str:
     """The whole document."""
-    title = escape(f"race: {race.surface.name}")
+    title = escape(f"race: {race.surface.name or race.surface.formula}")
     return visible(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>body {{ max-width: 62rem; margin: 0 auto; "
-        "padding: 1.5rem 1.25rem 4rem; background: #fff; } @media (prefers-color-scheme: dark) "
-        "{ body { background: #14191f; } }</style></head>\n"
-        f"<body>{fragment(race)}</body></html>\n"
+        f"<title>{title}</title><style>{PAGE_STYLE}</style></head>\n"
+        f"<body>{fragment(race, heading='h1')}</body></html>\n"
     )
 
 
-def fragment(race) -> str:
-    """An HTML fragment for a page or a notebook."""
+def fragment(race, *, heading: str = "p") -> str:
+    """An HTML fragment for a page or a notebook.
+
+    Args:
+        heading: its element; JupyterLab would list an "h1" in the notebook's table of contents.
+    """
     name = f"race-{uuid4().hex[:12]}"
     surface = race.surface
     about = f"{surface.about[:1].upper()}{surface.about[1:]}. " if surface.about else ""
@@ -101,12 +114,12 @@ def fragment(race) -> str:
     notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in race.notes())
     return (
         f'<div class="cutaway-race" id="{name}"><style>{STYLE}</style>'
-        f"<h1>{escape(surface.name)}: {escape(surface.formula)}</h1>"
+        f'<{heading} class="heading">{escape(surface.title)}</{heading}>'
         f'<p class="soft">{escape(about)}Darker is higher; a star marks a known '
         f"minimum, the circle the start.</p>{_picture(race, trajectories)}"
         f'<p><button type="button">play</button> step <output>{race.steps:,}</output> '
         f'<input type="range" min="0" max="{race.steps}" value="{race.steps}" '
-        f'aria-label="step"></p>{_table(race)}{notes}<script>{script}</script></div>'
+        f'aria-label="step"></p>{_table(race)}{_ends(race)}{notes}<script>{script}</script></div>'
     )
 
 
@@ -187,8 +200,10 @@ def _axes(race):
         if y0 <= value <= y1:
             y = _places(race, (x0, value))[1]
             yield f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
-    yield f'<text x="{LEFT + WIDTH / 2}" y="{TOP + HEIGHT + 31}" text-anchor="middle">x</text>'
-    yield f'<text x="8" y="{TOP + HEIGHT / 2}">y</text>'
+    across, up = race.surface.axes
+    middle, below = LEFT + WIDTH / 2, TOP + HEIGHT + 31
+    yield f'<text x="{middle}" y="{below}" text-anchor="middle">{across}</text>'
+    yield f'<text x="8" y="{TOP + HEIGHT / 2}">{up}</text>'
 
 
 def _ground(race) -> str:
@@ -207,11 +222,26 @@ def _ground(race) -> str:
     return base64.b64encode(png.getvalue()).decode()
 
 
+def _ends(race) -> str:
+    """Where racers ended, with the eigenvalues there, and gradients."""
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in ends(race)
+    )
+    gradients = "".join(f"<br>{escape(line)}" for line in gradient_lines(race))
+    shown = f'<p class="soft">{gradients.removeprefix("<br>")}</p>'
+    if not rows:
+        return shown
+    heads = "".join(f"<th>{name}</th>" for name in ENDS)
+    table = f'<table class="ends"><tr>{heads}</tr>{rows}</table>'
+    return f'<h2>Where they ended</h2><div class="scroll">{table}</div>{shown}'
+
+
 def _table(race) -> str:
     numbers = {racer.name: k for k, racer in enumerate(race.racers)}
+    kinds = ['class="n"' if side == ">" else "" for side in race.sides]
+    value = race.headings.index("value")
     head = "".join(
-        f'<th class="n">{escape(h)}</th>' if k in (1, 2, 3) else f"<th>{escape(h)}</th>"
-        for k, h in enumerate(race.headings)
+        f"<th {kind}>{escape(h)}</th>" for h, kind in zip(race.headings, kinds, strict=True)
     )
     body = ""
     for row in race.rows():
@@ -224,9 +254,11 @@ def _table(race) -> str:
         cells = [
             f'<td><label><input type="checkbox" value="{k}" checked> {key} '
             f"{escape(row[0])}</label></td>",
-            f'<td class="n">{escape(row[1])}</td><td class="n">{escape(row[2])}</td>',
-            f'<td class="n" data-value="{k}">{escape(row[3])}</td>',
-            *(f"<td>{escape(cell)}</td>" for cell in row[4:]),
+            *(
+                f"<td {kind}{f' data-value={k}' * (column == value)}>{escape(cell)}</td>"
+                for column, (cell, kind) in enumerate(zip(row, kinds, strict=True))
+                if column
+            ),
         ]
         body += f"<tr>{''.join(cells)}</tr>"
     return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'

@@ -26,6 +26,8 @@ def style(race, k: int):
     names = list(OPTIMIZERS)
     if all(racer.name in names for racer in race.racers):
         k = names.index(race.racers[k].name)
+    else:
+        k *= 7  # neighbors in the list look alike
     return STYLES[k % len(STYLES)]
 
 
@@ -83,9 +85,9 @@ def plot_trajectories(race, axes=None):
     _draw_trajectories(race, axes)
     axes.set_xlim(x_range)
     axes.set_ylim(y_range)
-    axes.set_xlabel("x")
-    axes.set_ylabel("y")
-    axes.set_title(f"{race.surface.name}: {race.surface.formula}")
+    axes.set_xlabel(race.surface.axes[0])
+    axes.set_ylabel(race.surface.axes[1])
+    axes.set_title(race.surface.title)
     if is_new:
         _bar(axes, filled)
         _legend(axes.figure, axes)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import textwrap
+from html import escape
 
 import jax
 import jax.numpy as jnp
@@ -42,16 +43,23 @@ class LossSurface(Story):
 
     def text(self, width: int = 80) -> str:
         lines = self._map(min(width, MAP_WIDTH)) if self.values.ndim == 2 else self._bars(width)
-        head = (
+        parts = [textwrap.fill(self._head(), width), "\n".join(lines)]
+        if self.path is not None:
+            parts.append(textwrap.fill(self._path_text(), width))
+        return "\n\n".join(parts)
+
+    def html(self) -> str:
+        """What the picture does not say; `plot` is shown below."""
+        told = [self._head(), *([] if self.path is None else [self._path_text()])]
+        return "".join(f"<p>{escape(sentence)}</p>" for sentence in told)
+
+    def _head(self) -> str:
+        return (
             f"loss along {'two directions' if self.values.ndim == 2 else 'one direction'}, "
             f"{number(self.steps[0], 3)} to {number(self.steps[-1], 3)} times "
             f"{'each' if self.values.ndim == 2 else 'it'} around the parameters: "
             f"{number(self.loss)} at the center, {self._extremes()}"
         )
-        parts = [textwrap.fill(head, width), "\n".join(lines)]
-        if self.path is not None:
-            parts.append(textwrap.fill(self._path_text(), width))
-        return "\n\n".join(parts)
 
     def _extremes(self) -> str:
         if not np.isfinite(self.values).any():

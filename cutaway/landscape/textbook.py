@@ -27,6 +27,7 @@ class TextbookSurface:
         steps: default number of steps of a race.
         minima: known minima, the lowest first.
         about: what is special about it, in a few words.
+        axes: names of the two variables.
 
     Example:
         >>> import cutaway as ct
@@ -46,9 +47,15 @@ class TextbookSurface:
     steps: int = 300
     minima: tuple = ()
     about: str = ""
+    axes: tuple[str, str] = ("x", "y")
 
     def __call__(self, x, y):
         return self.f(x, y)
+
+    @property
+    def title(self) -> str:
+        """Name and formula; of a formula without a name L = formula."""
+        return f"{self.name}: {self.formula}" if self.name else f"L = {self.formula}"
 
     @property
     def width(self) -> float:
@@ -83,6 +90,12 @@ class TextbookSurface:
         with float64():
             here = Tensor(np.asarray(point, np.float64)).data
         return curvature_at(self.objective, {"point": here}, near=near)
+
+    def gradient(self, point) -> tuple[float, float]:
+        """(∂L/∂x, ∂L/∂y) at (x, y), by the engine, in float64."""
+        with float64():
+            (found,) = self.objective.gradient([Tensor(np.asarray(point, np.float64)).data])
+        return float(found[0]), float(found[1])
 
     def nearest_minimum(self, point):
         """(known minimum nearest to the point, distance); (None, inf) if none is known."""

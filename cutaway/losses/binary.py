@@ -39,6 +39,12 @@ def _from_probabilities_backward(grad, out, p, target, *, reduction, class_weigh
     return grad * scale * (both * p - a) / jnp.maximum(p * (1 - p), 1e-12), None
 
 
+_from_probabilities.formula(
+    "-ln(p) if y == 1 else -ln(1 - p) if y == 0 else -(y * ln(p) + (1 - y) * ln(1 - p))",
+    slope="-1 / p if y == 1 else 1 / (1 - p) if y == 0 else (p - y) / (p * (1 - p))",
+)
+
+
 @operation(name="binary_cross_entropy_with_logits")
 def _from_logits(z, target, *, reduction, class_weights, rows):
     z, y = paired("binary_cross_entropy_with_logits", z, target)
@@ -58,6 +64,12 @@ def _from_logits_backward(grad, out, z, target, *, reduction, class_weights, row
     # ∂/∂z = (a + b) σ(z) - a, without class weights σ(z) - y: the σ' of the sigmoid and the
     # 1/(p (1-p)) of the loss cancel
     return grad * scale * (both * jax.nn.sigmoid(z) - a), None
+
+
+_from_logits.formula(
+    "-ln(q) if y == 1 else -ln(1 - q) if y == 0 else -(y * ln(q) + (1 - y) * ln(1 - q))",
+    slope="q - y",
+)
 
 
 @expecting("probability", "binary", "binary_cross_entropy_with_logits", alias="bce")

@@ -65,6 +65,9 @@ def _from_logits_backward(grad, out, saved, z, target, *, reduction, class_weigh
     return (grad * scale)[..., None] * slope, None
 
 
+_from_logits.formula("-sum(y * ln(q))", slope="q_i - y_i")
+
+
 @operation(name="categorical_cross_entropy", saves=True)
 def _from_probabilities(p, target, *, reduction, class_weights, rows):
     name = "categorical_cross_entropy"
@@ -80,6 +83,9 @@ def _from_probabilities_backward(grad, out, saved, _, target, *, reduction, clas
     scale = row_scale(p[..., 0], reduction, rows, counts)
     # ∂(-Σ y_i ln p_i)/∂p_j = -y_j / p_j
     return (grad * scale)[..., None] * (-y / jnp.maximum(p, SMALLEST)), None
+
+
+_from_probabilities.formula("-sum(y * ln(p))", slope="-y_i / p_i")
 
 
 @operation(name="kl_divergence")

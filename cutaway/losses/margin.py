@@ -26,6 +26,9 @@ def _hinge_backward(grad, out, score, target, *, reduction, rows):
     return grad * row_scale(score, reduction, rows) * jnp.where(y * score < 1, -y, 0), None
 
 
+_hinge.formula("max(0, 1 - z) if y > 0 else max(0, 1 + z)")
+
+
 @operation(name="squared_hinge")
 def _squared_hinge(score, target, *, reduction, rows):
     score, y = _signed("squared_hinge", score, target)
@@ -37,6 +40,12 @@ def _squared_hinge_backward(grad, out, score, target, *, reduction, rows):
     score, y = _signed("squared_hinge", score, target)
     # ∂/∂s max(0, 1 - y s)² = -2 y max(0, 1 - y s)
     return grad * row_scale(score, reduction, rows) * -2 * y * jnp.maximum(0, 1 - y * score), None
+
+
+_squared_hinge.formula(
+    "max(0, 1 - z)**2 if y > 0 else max(0, 1 + z)**2",
+    slope="-2 * max(0, 1 - z) if y > 0 else 2 * max(0, 1 + z)",
+)
 
 
 @expecting("score", "sign")

@@ -8,7 +8,7 @@ from cutaway.errors import expect_range
 from cutaway.losses.contract import expecting, paired, reduced, row_scale
 
 
-def _elementwise(name, value, slope):
+def _elementwise(name, value, slope, formula, slope_formula):
     """An operation on (prediction, target) from a loss of the residual and its slope."""
 
     def forward(prediction, target, *, reduction, rows, **options):
@@ -28,13 +28,22 @@ def _elementwise(name, value, slope):
     forward.__name__ = forward.__qualname__ = name
     made = operation(forward)
     made.backward(rule)
+    made.formula(formula, slope=slope_formula)
     return made
 
 
 # r² and its slope 2 r
-_squared = _elementwise("mean_squared_error", lambda r: r * r, lambda r: 2 * r)
+_squared = _elementwise(
+    "mean_squared_error", lambda r: r * r, lambda r: 2 * r, "(p - y)**2", "2 * (p - y)"
+)
 # |r| and its slope sign(r), 0 at r = 0
-_absolute = _elementwise("mean_absolute_error", jnp.abs, jnp.sign)
+_absolute = _elementwise(
+    "mean_absolute_error",
+    jnp.abs,
+    jnp.sign,
+    "abs(p - y)",
+    "1 if p > y else -1 if p < y else 0",
+)
 # r²/2 near 0, linear beyond delta; the slope is r, clipped to ±delta
 _huber = _elementwise(
     "huber",
@@ -42,6 +51,8 @@ _huber = _elementwise(
         jnp.abs(r) <= delta, 0.5 * r * r, delta * (jnp.abs(r) - 0.5 * delta)
     ),
     lambda r, delta: jnp.clip(r, -delta, delta),
+    "0.5 * (p - y)**2 if abs(p - y) <= delta else delta * (abs(p - y) - 0.5 * delta)",
+    "p - y if abs(p - y) <= delta else delta if p > y else -delta",
 )
 # r²/(2β) near 0, |r| - β/2 beyond; the slope is r/β, clipped to ±1
 _smooth = _elementwise(
@@ -50,6 +61,8 @@ _smooth = _elementwise(
         jnp.abs(r) < beta, r * r * (0.5 / beta if beta else 0), jnp.abs(r) - beta / 2
     ),
     lambda r, beta: jnp.clip(r / beta, -1, 1) if beta else jnp.sign(r),
+    "(p - y)**2 / (2 * beta) if abs(p - y) < beta else abs(p - y) - beta / 2",
+    "(p - y) / beta if abs(p - y) < beta else 1 if p > y else -1 if p < y else 0",
 )
 
 

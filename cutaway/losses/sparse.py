@@ -130,6 +130,9 @@ def _each_class(class_weights, z):
     return as_array(class_weights).astype(z.dtype)
 
 
+_from_logits.formula("-ln(q_y)", slope="q_i - 1 if i == y else q_i")
+
+
 @operation(name="sparse_categorical_cross_entropy", saves=True)
 def _from_probabilities(p, target, *, reduction, class_weights, rows, ignore_index):
     name = "sparse_categorical_cross_entropy"
@@ -154,6 +157,9 @@ def _from_probabilities_backward(
     # ∂(-ln p_y)/∂p_y = -1/p_y, 0 for the other classes
     hot = jax.nn.one_hot(labels, p.shape[-1], dtype=p.dtype)
     return (-scale / clipped)[..., None] * hot, None
+
+
+_from_probabilities.formula("-ln(p_y)", slope="-1 / p_i if i == y else 0")
 
 
 @expecting("probability", "labels", "sparse_categorical_cross_entropy_with_logits")

@@ -201,6 +201,7 @@ _HOMES = {
         "WaveBlock",
         "WaveNet",
     ),
+    "written": ("network",),
     "yolo": (
         "Yolo",
         "YoloScale",

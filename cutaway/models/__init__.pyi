@@ -132,6 +132,7 @@ from cutaway.models.vnet import normalized_vnet as normalized_vnet
 from cutaway.models.vnet import plain_vnet as plain_vnet
 from cutaway.models.wavenet import WaveBlock as WaveBlock
 from cutaway.models.wavenet import WaveNet as WaveNet
+from cutaway.models.written import network as network
 from cutaway.models.yolo import Yolo as Yolo
 from cutaway.models.yolo import YoloScale as YoloScale
 from cutaway.models.yolo import yolo3 as yolo3
@@ -245,6 +246,7 @@ __all__ = [
     "mobilenet_v2",
     "mobilenet_v3_large",
     "mobilenet_v3_small",
+    "network",
     "normalized_vnet",
     "padded_unet",
     "patch_discriminator",

@@ -20,6 +20,7 @@ from cutaway.nn.state import (
     walk,
 )
 from cutaway.nn.units import Units
+from cutaway.supplied import supplied
 
 
 class Module(Stateful):
@@ -38,6 +39,7 @@ class Module(Stateful):
 
     layer_kind = "module"  # what it is drawn as, a key of story.svg.KINDS; "module": by its parts
     is_wrapper = False  # whether it stands around a block that needs no frame of its own
+    rule_weights: tuple[str, ...] = ()  # Buffers that a learning rule changes, not a gradient
     keeps_features = False  # whether the last axis has the same size in input and output
     is_per_feature = False  # whether it has no weights and treats each feature by itself
     activation_function: Operation | None = None  # its operation, if it is an activation layer
@@ -229,6 +231,9 @@ class Module(Stateful):
             return f"{type(self).__name__}({self.describe()})"
         lines = [f"  ({k}): " + repr(v).replace("\n", "\n  ") for k, v in parts]
         return f"{type(self).__name__}(\n" + "\n".join(lines) + "\n)"
+
+    def _repr_html_(self):
+        return supplied("network_html")(self)
 
     def describe(self) -> str:
         """The options of this layer, for its repr."""

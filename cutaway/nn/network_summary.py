@@ -12,6 +12,8 @@ from cutaway.nn.modes import in_mode
 from cutaway.nn.module import Module, watch
 from cutaway.nn.state import Parameter, named_variables
 from cutaway.nn.trees import call, map_leaves, named_leaves
+from cutaway.story.html import table
+from cutaway.story.notebook import shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,18 +74,16 @@ class Summary:
 
     __repr__ = __str__
 
-    def _repr_html_(self):
-        from html import escape
+    def html(self) -> str:
+        """The table as HTML."""
+        rows = [(r.path, r.layer, r.output, f"{r.parameters:,}") for r in self.rows]
+        rows.append(("", "trainable parameters", "", f"{self.total:,}"))
+        if self.frozen:
+            rows.append(("", "frozen parameters", "", f"{self.frozen:,}"))
+        return table(("path", "layer", "output shape", "parameters"), rows, numbers=(3,))
 
-        body = "".join(
-            f"<tr><td>{escape(r.path)}<td>{escape(r.layer)}<td>{escape(r.output)}"
-            f"<td style='text-align:right'>{r.parameters:,}"
-            for r in self.rows
-        )
-        return (
-            "<table><tr><th>path<th>layer<th>output shape<th>parameters"
-            f"{body}<tr><th colspan=3>trainable parameters<th>{self.total:,}</table>"
-        )
+    def _repr_html_(self):
+        return shown(self.html())
 
 
 def summary(net: Module, input_shape=None, *, x=None) -> Summary:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cutaway import ops
 from cutaway.errors import DataError, expect_axis, expect_integer, expect_range
 from cutaway.nn.module import Module
 from cutaway.nn.state import Buffer
@@ -36,6 +37,9 @@ class Perceptron(Module):
     """
 
     layer_kind = "dense"
+    rule_weights = ("weight", "bias")
+    rule_formula = "w ← w + η (y - ŷ) x"
+    outputs = (0, 1)  # below and from z = 0
 
     def __init__(self, in_features: int, *, lr: float = 1.0):
         expect_integer(in_features, what="Perceptron: in_features", least=1)
@@ -48,8 +52,13 @@ class Perceptron(Module):
 
     def forward(self, x):
         expect_axis(x, -1, self.weight.shape[0], where=self.label(), name="in_features")
-        z = x @ self.weight + self.bias
-        return (z >= 0).astype(z.dtype)
+        return ops.threshold(x @ self.weight + self.bias)
+
+    def rule(self, w, x, y, out, lr):
+        """One step of one weight, as optimizers' `terms`, for explanations; x is None for b."""
+        error = yield "e", y - out, "the error"
+        change = yield "Δw", lr * error * x if x is not None else lr * error, "the change"
+        yield "w", w + change, "the new weight"
 
     def fit(self, x, y, *, epochs: int = 100):
         """Fit x (rows, in_features) and y (rows,) of 0 and 1; stops when all are correct."""
@@ -93,6 +102,9 @@ class HebbianNeuron(Module):
     """
 
     layer_kind = "dense"
+    rule_weights = ("weight", "bias")
+    rule_formula = "w ← w + η x y"
+    outputs = (-1, 1)  # below and from z = 0
 
     def __init__(self, in_features: int, *, lr: float = 1.0):
         expect_integer(in_features, what="HebbianNeuron: in_features", least=1)
@@ -103,8 +115,12 @@ class HebbianNeuron(Module):
 
     def forward(self, x):
         expect_axis(x, -1, self.weight.shape[0], where=self.label(), name="in_features")
-        z = x @ self.weight + self.bias
-        return 2 * (z >= 0).astype(z.dtype) - 1
+        return 2 * ops.threshold(x @ self.weight + self.bias) - 1
+
+    def rule(self, w, x, y, out, lr):
+        """One step of one weight, as optimizers' `terms`, for explanations; x is None for b."""
+        change = yield "Δw", lr * x * y if x is not None else lr * y, "the change"
+        yield "w", w + change, "the new weight"
 
     def fit(self, x, y):
         """Fit x (rows, in_features) and y (rows,) of -1 and 1, in one pass."""

@@ -24,6 +24,9 @@ def threshold_backward(grad, out, z, *, at=0.0):
     return jnp.zeros_like(grad)
 
 
+threshold.formula("1 if z >= at else 0")
+
+
 @threshold.onnx
 def threshold_onnx(g, z, *, at=0.0):
     return g.result(g.cast(g.node("GreaterOrEqual", z, at), g.dtype))
@@ -55,6 +58,7 @@ def sigmoid_backward(grad, out, z):
     return grad * out * (1 - out)
 
 
+sigmoid.formula("1 / (1 + exp(-z))", slope="out * (1 - out)")
 sigmoid.onnx("Sigmoid")
 
 
@@ -70,6 +74,7 @@ def tanh_backward(grad, out, z):
     return grad * (1 - out * out)
 
 
+tanh.formula("(exp(z) - exp(-z)) / (exp(z) + exp(-z))", slope="1 - out**2")
 tanh.onnx("Tanh")
 
 
@@ -85,6 +90,7 @@ def relu_backward(grad, out, z):
     return jnp.where(out > 0, grad, 0)
 
 
+relu.formula("max(0, z)")
 relu.onnx("Relu")
 
 
@@ -101,6 +107,9 @@ def relu6_backward(grad, out, z):
     return jnp.where((out > 0) & (out < 6), grad, 0)
 
 
+relu6.formula("min(max(0, z), 6)")
+
+
 @relu6.onnx
 def relu6_onnx(g, z):
     return g.elementwise("Clip", z, 0, 6)
@@ -115,6 +124,9 @@ def leaky_relu(z, *, slope=0.01):
 @leaky_relu.backward
 def leaky_relu_backward(grad, out, z, *, slope=0.01):
     return jnp.where(z > 0, grad, slope * grad)
+
+
+leaky_relu.formula("z if z > 0 else slope * z")
 
 
 @leaky_relu.onnx
@@ -140,6 +152,9 @@ def parametric_relu_backward(grad, out, z, slope):
     return jnp.where(z > 0, grad, slope * grad), unbroadcast(to_slope, slope)
 
 
+parametric_relu.formula("z if z > 0 else slope * z")
+
+
 @parametric_relu.onnx
 def parametric_relu_onnx(g, z, slope):
     return g.out("PRelu", z, slope)
@@ -155,6 +170,9 @@ def elu(z, *, alpha=1.0):
 def elu_backward(grad, out, z, *, alpha=1.0):
     # d/dz α (eᶻ - 1) = α eᶻ = out + α
     return jnp.where(z > 0, grad, grad * (out + alpha))
+
+
+elu.formula("z if z > 0 else alpha * (exp(z) - 1)", slope="1 if z > 0 else alpha * exp(z)")
 
 
 @elu.onnx
@@ -187,6 +205,9 @@ def selu_backward(grad, out, z):
     return grad * jnp.where(z > 0, SELU_SCALE, out + SELU_SCALE * SELU_ALPHA)
 
 
+selu.formula(
+    f"{SELU_SCALE} * z if z > 0 else {SELU_SCALE * SELU_ALPHA} * (exp(z) - 1)",
+)
 selu.onnx("Selu")
 
 
@@ -202,6 +223,7 @@ def softplus_backward(grad, out, z):
     return grad * jax.nn.sigmoid(z)
 
 
+softplus.formula("ln(1 + exp(z))", slope="1 / (1 + exp(-z))")
 softplus.onnx("Softplus")
 
 
@@ -218,6 +240,9 @@ def silu_backward(grad, out, z):
     # d/dz z σ = σ + z σ (1 - σ) = σ + out (1 - σ)
     s = jax.nn.sigmoid(z)
     return grad * (s + out * (1 - s))
+
+
+silu.formula("z / (1 + exp(-z))")
 
 
 @silu.onnx
@@ -240,6 +265,7 @@ def hard_sigmoid_backward(grad, out, z):
     return jnp.where((z > -3) & (z < 3), grad / 6, 0)
 
 
+hard_sigmoid.formula("max(0, min(1, (z + 3) / 6))")
 hard_sigmoid.onnx("HardSigmoid", alpha=1 / 6, beta=0.5)
 
 
@@ -260,6 +286,7 @@ def hard_swish_backward(grad, out, z):
     return grad * jnp.where(z <= -3, 0, jnp.where(z < 3, z / 3 + 0.5, 1))
 
 
+hard_swish.formula("z * max(0, min(6, z + 3)) / 6")
 hard_swish.onnx("HardSwish")
 
 _SQRT_2 = 2**0.5
@@ -281,6 +308,7 @@ def gelu_backward(grad, out, z):
     return grad * (_normal_cdf(z) + z * density)
 
 
+gelu.formula("z * Phi(z)")
 gelu.onnx("Gelu")
 
 
@@ -328,6 +356,10 @@ def softmax_backward(grad, out, z, *, axis=-1):
     return out * (grad - jnp.sum(grad * out, axis=axis, keepdims=True))
 
 
+# ∂out_i/∂z_j
+softmax.formula("exp(z_i) / sum(exp(z))", slope="out_i * (1 - out_i) if i == j else -out_i * out_j")
+
+
 @softmax.onnx
 def softmax_onnx(g, z, *, axis=-1):
     return g.out("Softmax", z, axis=axis)
@@ -348,6 +380,9 @@ def log_softmax(z, *, axis=-1):
 def log_softmax_backward(grad, out, z, *, axis=-1):
     # ∂ ln p_i/∂z_j = δ_ij - p_j
     return grad - jnp.exp(out) * jnp.sum(grad, axis=axis, keepdims=True)
+
+
+log_softmax.formula("z_i - ln(sum(exp(z)))", slope="1 - exp(out_i) if i == j else -exp(out_j)")
 
 
 @log_softmax.onnx

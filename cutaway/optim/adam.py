@@ -67,6 +67,13 @@ class Adam(Optimizer):
         rate = yield "η_eff", self.eta / (sqrt(v_hat) + constant("ε", self.eps)), OWN_RATE
         yield "w", w - rate * m_hat, "against the mean gradient"
 
+    def variants(self, w, g, m, v):
+        beta1, beta2 = self.betas
+        m = named("m", (beta1 * m + (1 - beta1) * g).value)
+        v = named("v", (beta2 * v + (1 - beta2) * g**2).value)
+        moved = w - self.eta * m / (sqrt(v) + constant("ε", self.eps))
+        yield "w", moved, "without bias correction, as some textbooks have it"
+
 
 class AdamW(Adam):
     """Adam with decoupled weight decay: before Adam's step, w ← w - η λ w.
@@ -115,6 +122,10 @@ class AdamW(Adam):
             shrunk = w * (1 - self.eta * named("λ", self.decay))
             w = yield "w", shrunk, "weight decay, before Adam's step"
         yield from super().terms(w, g, m, v)
+
+    def variants(self, w, g, m, v):
+        shrunk = w * (1 - self.eta * named("λ", self.decay))
+        yield from super().variants(named("w", shrunk.value, digits=w.digits), g, m, v)
 
 
 class Nadam(Optimizer):

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from cutaway.optim.hyperparameters import DecayRate, Hyperparameter
 from cutaway.optim.optimizer import Optimizer
-from cutaway.optim.terms import constant, sqrt
+from cutaway.optim.terms import constant, named, sqrt
 
 OWN_RATE = "effective learning rate of this weight"
 
@@ -12,7 +12,8 @@ OWN_RATE = "effective learning rate of this weight"
 class Adagrad(Optimizer):
     """Adagrad: G ← G + g²;  w ← w - η g / (√G + ε).
 
-    G only grows, so the effective rate η / √G only decreases.
+    G only grows, so the effective rate η / √G only decreases. ε is outside the root, as in most
+    implementations; some textbooks write √(G + ε), which differs where G is not far above ε.
 
     Args:
         parameters, lr, schedule, clip, groups: see Optimizer.
@@ -55,12 +56,20 @@ class Adagrad(Optimizer):
         rate = yield "η_eff", self.eta / (sqrt(G) + constant("ε", self.eps)), OWN_RATE
         yield "w", w - rate * g, "against the gradient"
 
+    def variants(self, w, g, G):
+        G = named("G", (G + g**2).value)
+        moved = w - self.eta / sqrt(G + constant("ε", self.eps)) * g
+        yield "w", moved, "with ε inside of the root, as in some textbooks (here it is outside)"
+
 
 class Adadelta(Optimizer):
     """Adadelta: steps in the units of the weights, from running means of g² and of Δw².
 
     E[g²] ← ρ E[g²] + (1 - ρ) g²;  Δ = √(E[Δ²] + ε) / √(E[g²] + ε) · g
     E[Δ²] ← ρ E[Δ²] + (1 - ρ) Δ²;  w ← w - η Δ
+
+    Textbooks that describe it with one average, of g², and the rate η / √(E[g²] + ε) describe
+    RMSprop; what is Adadelta's own is the second average, which takes the place of η.
 
     Args:
         parameters, lr, schedule, clip, groups: see Optimizer; the paper's η is 1.
@@ -72,6 +81,10 @@ class Adadelta(Optimizer):
     """
 
     name = "adadelta"
+    remark = (
+        "This is Zeiler's Adadelta, with a second running mean, of Δw², in the place of a learning "
+        "rate; textbooks often call RMSprop so."
+    )
     slots = ("mean_g2", "mean_d2")
     symbols = ("E[g²]", "E[Δ²]")
     usual_lr = 1.0
@@ -134,6 +147,10 @@ class RMSprop(Optimizer):
     """
 
     name = "rmsprop"
+    remark = (
+        "Some textbooks call this Adadelta; Zeiler's Adadelta has a second running mean, of Δw², "
+        "in the place of a learning rate."
+    )
     slots = ("v",)
     steps = "length"
 
@@ -167,3 +184,9 @@ class RMSprop(Optimizer):
         v = yield "v", beta * v + (1 - beta) * g**2, "running mean of g²"
         rate = yield "η_eff", self.eta / (sqrt(v) + constant("ε", self.eps)), OWN_RATE
         yield "w", w - rate * g, "against the gradient"
+
+    def variants(self, w, g, v):
+        beta = self.beta
+        v = named("v", (beta * v + (1 - beta) * g**2).value)
+        moved = w - self.eta / sqrt(v + constant("ε", self.eps)) * g
+        yield "w", moved, "with ε inside of the root, as in some textbooks (here it is outside)"

@@ -62,6 +62,7 @@ class Optimizer(Adjustable):
     like `lr`, they can be assigned while a training runs, and nothing is compiled for it. It may
     also define `terms(self, w, g, *slots)`, the same update of one element written out term by
     term (see optim.terms), for `explain_update`; there the slots are called by their `symbols`.
+    Where textbooks define the algorithm in another way, `variants` likewise yields its new weight.
 
     Args:
         parameters: a Module, or an iterable of Parameters.
@@ -83,6 +84,10 @@ class Optimizer(Adjustable):
     slots: tuple[str, ...] = ()
     symbols: tuple[str, ...] | None = None  # of the slots in `terms`; None: as they are named
     terms = None
+    variants: Any = (
+        None  # like `terms`, with the new weights of other definitions of this algorithm
+    )
+    remark = ""  # on what others call it, or how they define it
     usual_lr: float | None = None  # its usual learning rate; None: the one for steps of length η
     steps = "gradient"  # how the step length depends on η: see STEPS
     takes_decay = False  # whether it has the options `weight_decay` and `decays`
@@ -109,6 +114,11 @@ class Optimizer(Adjustable):
         groups = "" if not self._each.factors else ", some at a rate of their own"
         count = f"{sum(p.size for p in self.parameters):,} parameters{groups}"
         return written_call(self, {"lr": lr, **settings}, count)
+
+    def _repr_html_(self):
+        from cutaway.optim.optimizer_html import optimizer_html
+
+        return optimizer_html(self)
 
     def _decay_by(self, weight_decay, decays):
         self.weight_decay = weight_decay

@@ -116,6 +116,7 @@ class AveragedMomentum(_WithVelocity):
     """
 
     name = "averaged_momentum"
+    remark = "v starts at 0, so the first steps are short: v = (1 - β) g in the first."
     usual_lr = 0.1
 
     def update(self, p, g, v):
@@ -128,6 +129,10 @@ class AveragedMomentum(_WithVelocity):
         beta = constant("β", self.beta)
         v = yield "v", beta * v + (1 - beta) * g, "velocity: running mean of g"
         yield "w", w - self.eta * v, "against the velocity"
+
+    def variants(self, w, g, v):
+        if int(self.t) == 1 and not self.decay:
+            yield "w", w - self.eta * g, "if v started at the first gradient, as in some textbooks"
 
 
 class Nesterov(_WithVelocity):

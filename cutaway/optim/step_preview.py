@@ -24,6 +24,8 @@ class Move:
         terms: list of FormulaSteps that end at `after`; empty if they end elsewhere, None if the
             optimizer has none.
         digits: significant digits needed to show the change of the weight.
+        variants: list of FormulaSteps with the new weight by other definitions of the algorithm.
+        remark: on what others call the algorithm.
     """
 
     optimizer: str
@@ -41,6 +43,8 @@ class Move:
     new_slots: dict
     terms: list | None
     digits: int
+    variants: list
+    remark: str
 
 
 def preview(optimizer, number, index, grads) -> Move:
@@ -65,8 +69,11 @@ def preview(optimizer, number, index, grads) -> Move:
     values = {"w": before, "g": float(raw[index]), **slots}
     digits = _digits(before, after)
 
+    def quantities():
+        return (named(s, x, digits=digits if s == "w" else 4) for s, x in values.items())
+
     def all_terms():
-        w, g, *old = (named(s, x, digits=digits if s == "w" else 4) for s, x in values.items())
+        w, g, *old = quantities()
         yield from optimizer.rate_terms()
         if hasattr(optimizer.clip, "terms"):
             g = yield from optimizer.clip.terms(g, list(grads.values()))
@@ -79,6 +86,9 @@ def preview(optimizer, number, index, grads) -> Move:
         terms = spell(all_terms(), values, digits=digits)
         if not _same(terms[-1].value, after, scale=max(abs(before), abs(after))):
             terms = []  # a subclass that overrides `update` only: better none than wrong ones
+    variants = []
+    if optimizer.variants is not None and terms and optimizer.clip is None:
+        variants = spell(optimizer.variants(*quantities()), values, digits=digits)
     return Move(
         optimizer=type(optimizer).__name__,
         step=int(optimizer.t),
@@ -95,6 +105,8 @@ def preview(optimizer, number, index, grads) -> Move:
         new_slots=dict(zip(symbols, updated, strict=True)),
         terms=terms,
         digits=digits,
+        variants=variants,
+        remark=optimizer.remark,
     )
 
 

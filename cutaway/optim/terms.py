@@ -13,6 +13,7 @@ symbols, the numbers and the LaTeX come from the same line.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -136,6 +137,18 @@ def sqrt(x) -> Quantity:
     return _made("√", x)
 
 
+def function(kind: str, *arguments) -> Quantity:
+    """exp, ln, abs, σ, Φ (the normal distribution function), min or max of quantities.
+
+    Example:
+        >>> from cutaway.optim.terms import function, named
+        >>> z = named("z", 0.5)
+        >>> 1 / (1 + function("exp", -z))
+        1 / (1 + e^-z) = 0.622459
+    """
+    return _made(kind, *arguments)
+
+
 def smaller(a, b) -> Quantity:
     return _made("min", a, b)
 
@@ -210,6 +223,11 @@ _COMPUTE = {
     "√": np.sqrt,
     "min": np.minimum,
     "max": np.maximum,
+    "exp": np.exp,
+    "ln": np.log,
+    "abs": np.abs,
+    "σ": lambda z: 1 / (1 + np.exp(-z)),
+    "Φ": lambda z: np.float64(0.5 * math.erfc(-z / math.sqrt(2))),
 }
 
 
@@ -235,6 +253,8 @@ def _render(q, numbers, latex) -> tuple[str, int]:
 
     if q.kind in "+-":
         return f"{part(0, SUM)} {q.kind} {part(1, PRODUCT)}", SUM
+    if q.kind == "neg" and numbers and q.parts[0].kind is None:
+        return _number(q.value + 0.0, q.parts[0].digits, latex)
     if q.kind == "neg":
         return f"-{part(0, PRODUCT)}", SUM
     if q.kind == "*":
@@ -244,15 +264,30 @@ def _render(q, numbers, latex) -> tuple[str, int]:
     if q.kind == "/":
         if latex:
             return rf"\frac{{{inner[0][0]}}}{{{inner[1][0]}}}", PRODUCT
-        return f"{part(0, PRODUCT)} / {part(1, POWER)}", PRODUCT
+        left = inner[0][0] if " " not in inner[0][0] else part(0, PRODUCT)  # -1 / p
+        return f"{left} / {part(1, POWER)}", PRODUCT
     if q.kind == "^":
         if latex:
             return f"{part(0, ATOM)}^{{{inner[1][0]}}}", POWER
         return part(0, ATOM) + ("²" if inner[1][0] == "2" else f"^{part(1, ATOM)}"), POWER
     if q.kind == "√":
         return (rf"\sqrt{{{inner[0][0]}}}" if latex else f"√{part(0, ATOM)}"), ATOM
+    if q.kind == "exp":
+        return (f"e^{{{inner[0][0]}}}" if latex else f"e^{_exponent(*inner[0])}"), POWER
+    if q.kind == "abs":
+        return (rf"\left|{inner[0][0]}\right|" if latex else f"|{inner[0][0]}|"), ATOM
+    if q.kind == "ln":
+        return rf"\ln {part(0, ATOM)}" if latex else f"ln {part(0, ATOM)}", PRODUCT
+    if q.kind in ("σ", "Φ"):
+        name = {"σ": r"\sigma", "Φ": r"\Phi"}[q.kind] if latex else q.kind
+        return f"{name}({inner[0][0]})", ATOM
     listed = ", ".join(text for text, _ in inner)
     return (rf"\{q.kind}\left({listed}\right)" if latex else f"{q.kind}({listed})"), ATOM
+
+
+def _exponent(text, rank) -> str:
+    """An exponent in a line of text: a sign alone needs no brackets, e^-2."""
+    return text if rank == ATOM or " " not in text else f"({text})"
 
 
 def _number(value, digits, latex) -> tuple[str, int]:

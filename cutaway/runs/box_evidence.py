@@ -18,6 +18,7 @@ from cutaway.models.region_detector import RegionDetector
 from cutaway.nn import Module, jit
 from cutaway.ops.region_alignment import region_weights
 from cutaway.runs.box_arithmetic import BoxArithmetic
+from cutaway.story.panels import new_axes
 from cutaway.story.text import WIDTH, Story
 
 SAMPLES = 2  # of a bin along each axis, see region_heads.align_regions
@@ -54,10 +55,7 @@ class PixelShare(Story):
         )
 
     def plot(self, axes=None):
-        from matplotlib.figure import Figure
-
-        if axes is None:
-            axes = Figure(figsize=(6, 5), layout="constrained").add_subplot()
+        axes = new_axes(axes, width=6, height=5)
         axes.imshow(self.picture, alpha=0.35)
         axes.imshow(_smoothed(self.values), cmap="magma", alpha=0.65)
         axes.set_axis_off()
@@ -112,10 +110,7 @@ class RegionReading(Story):
         return "\n".join(lines)
 
     def plot(self, axes=None):
-        from matplotlib.figure import Figure
-
-        if axes is None:
-            axes = Figure(figsize=(6, 5), layout="constrained").add_subplot()
+        axes = new_axes(axes, width=6, height=5)
         height, width = self.picture.shape[:2]
         axes.imshow(self.picture, alpha=0.5, extent=(0, width, height, 0))
         weights = np.outer(self.rows.sum(axis=0), self.columns.sum(axis=0))
@@ -164,10 +159,7 @@ class BoxMask(Story):
         return "\n".join(lines)
 
     def plot(self, axes=None):
-        from matplotlib.figure import Figure
-
-        if axes is None:
-            axes = Figure(figsize=(4, 4), layout="constrained").add_subplot()
+        axes = new_axes(axes, width=4, height=4)
         axes.imshow(self.probabilities, cmap="magma", vmin=0, vmax=1)
         axes.set_axis_off()
         return axes

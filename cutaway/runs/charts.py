@@ -5,6 +5,7 @@ import numpy as np
 from cutaway.runs.preprocessing import score_in_words
 from cutaway.story.figures import BLUE, DISTINCT, GRAY, ORANGE, svg_of
 from cutaway.story.plot import Plot, side_by_side
+from cutaway.train.history_curves import history_plots
 
 MARKERS = ("o", "^", "s")  # of groups in a scatter: each color once with each
 SHOWN_STEPS = 200  # the last ones of the validation series
@@ -12,28 +13,7 @@ SHOWN_STEPS = 200  # the last ones of the validation series
 
 def curves(history, best_epoch=None) -> str:
     """Loss and metrics over the epochs; a line marks the epoch whose weights were kept."""
-    metrics = [c[4:] for c in history.columns if c.startswith("val_") and c != "val_loss"]
-    dot = 3.5 if len(history) == 1 else 0.0  # one point makes no line
-    plots = []
-    for name in ("loss", *metrics):
-        plot = Plot(score_in_words(name), x_label="epoch", whole_x=True)
-        for column, label, color, width in (
-            (name, "training", GRAY, 1.4),
-            (f"val_{name}", "validation", BLUE, 2.0),
-        ):
-            if column in history.columns:
-                plot.line(
-                    history["epoch"],
-                    history[column],
-                    color=color,
-                    label=label,
-                    dot=dot,
-                    width=width,
-                )
-        if best_epoch:
-            plot.vertical(best_epoch, color=ORANGE, label="weights kept")
-        plots.append(plot)
-    return side_by_side(plots)
+    return side_by_side(history_plots(history, best_epoch=best_epoch, named=score_in_words))
 
 
 def layer_flow(probes) -> str | None:

@@ -4,12 +4,15 @@ import inspect
 
 import numpy as np
 
-from cutaway.errors import OptionError, did_you_mean
+from cutaway.errors import OptionError, did_you_mean, option_name
 from cutaway.losses import LOSSES
+from cutaway.runs.options.quoted import QUOTES, parse_pairs
 
 
 def weights_of_classes(given: str, names, counts) -> list[float]:
     """The weights of classes by a text: "balanced", or "name=weight,name=weight".
+
+    A name with a comma stands in double quotes; see options.quoted.
 
     Balanced are n / (K n_k), with n_k rows of class k among n of the K classes that occur: each
     class then weighs as much as any other, and all together as much as without weights. Classes
@@ -28,21 +31,22 @@ def weights_of_classes(given: str, names, counts) -> list[float]:
         occur = max(1, int((counts > 0).sum()))
         return [float(counts.sum() / (occur * n)) if n else 1.0 for n in counts]
     weights = dict.fromkeys(names, 1.0)
-    for part in given.split(","):
-        name, equals, value = (text.strip() for text in part.rpartition("="))
+    for name, value in parse_pairs(given):
         try:
-            number = float(value)
+            number = float(value or "")
         except ValueError:
             number = np.nan
-        if not equals or not 0 < number < np.inf:
+        if not 0 < number < np.inf:
+            came = repr(name) + (" without a weight" if value is None else f" with {value!r}")
             raise OptionError(
-                f"class weights {given!r}: {part!r}",
+                f"class weights {given!r}: {came}",
                 expected='"balanced", or name=weight,name=weight with weights above 0',
+                fix=f"{QUOTES}, in a shell --class-weights '\"a,b\"=2'",
             )
         if name not in weights:
             raise OptionError(
                 f"class weights {given!r}: there is no class {name!r}",
-                expected=f"one of {', '.join(names[:20])}",
+                expected=f"one of {', '.join(map(option_name, names[:20]))}",
                 fix=did_you_mean(name, names),
             )
         weights[name] = number

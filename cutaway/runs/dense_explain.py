@@ -19,6 +19,7 @@ from cutaway.runs.finished_run import Run
 from cutaway.runs.pair_rows import PairRows, bytes_of, in_color
 from cutaway.runs.picture_pairs import open_discriminator
 from cutaway.runs.segmentation import SegmentationRows
+from cutaway.story.panels import new_axes, new_figure
 from cutaway.story.text import WIDTH, Story
 
 
@@ -37,11 +38,7 @@ class DiceArithmetic(Story):
     pictures: np.ndarray
 
     def plot(self, axes=None):
-        from matplotlib.figure import Figure
-
-        axes = (
-            Figure(figsize=(9, 3.2), layout="constrained").add_subplot() if axes is None else axes
-        )
+        axes = new_axes(axes, width=9, height=3.2)
         axes.imshow(self.pictures)
         axes.set_title("input, truth, prediction", fontsize="medium")
         axes.set_axis_off()
@@ -146,9 +143,7 @@ class PicturesBeside(Story):
 
 def _side_by_side(count: int) -> list:
     """Axes of a new figure, next to each other."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(3 * count, 3.2), layout="constrained")
+    figure = new_figure(3 * count, 3.2)
     return list(figure.subplots(1, count, squeeze=False)[0])
 
 

@@ -26,6 +26,7 @@ from cutaway.losses import LOSSES, expects
 from cutaway.nn import Module, seed
 from cutaway.nn.trees import take_rows
 from cutaway.optim import OPTIMIZERS
+from cutaway.runs.base_rate import start_at_base_rate
 from cutaway.runs.beats_baseline import nothing_learned
 from cutaway.runs.class_weights import weighted_spec
 from cutaway.runs.damage import explaining_damage
@@ -122,6 +123,7 @@ class Experiment:
             self.spec = self.weighted(self.options.class_weights)
             if WEIGHTED not in self.notes:
                 self.notes = [*self.notes, WEIGHTED]
+        start_at_base_rate(self.net, self.spec, self.preprocessing)
 
     def weighted(self, given: str) -> dict:
         """The spec of the network with weights of the classes in its loss; see weighted_spec."""
@@ -204,7 +206,7 @@ class Experiment:
             out: folder of the run; None for a new one under `runs/`.
             resume: continue the training in `out`.
             callbacks: more callbacks for the Trainer.
-            progress: whether to show progress; by default if standard error is a terminal.
+            progress: whether to show progress; by default in a terminal and in a notebook.
 
         Raises:
             RunError: the folder is not empty, or cannot be written to.

@@ -22,10 +22,16 @@ from cutaway.runs.finished_run import Run
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.nearest_neighbors import NearestNeighbors, nearest_neighbors_of
 from cutaway.runs.networks import loss_of
+from cutaway.runs.row_arithmetic import RowArithmetic, arithmetic_of_row, class_names
+from cutaway.runs.row_loss import output_of
+from cutaway.runs.row_step import RowStep, step_of_row
+from cutaway.runs.row_views import views_of_row
 from cutaway.story.text import WIDTH, Story, number
 
 LARGEST = "Weight of the first layer with the largest gradient for this row"
-LONG = 10  # paths with at most so many nodes are shown in full
+LONG = 24  # nodes of a path that are shown
+WHOLE_WAY = "From the values of the row to ŷ and the loss"
+NEXT_STEP = "The next step of the optimizer for this weight"
 PATHS = 3  # chain-rule paths shown for a row
 
 
@@ -43,6 +49,10 @@ class RowStory(Story):
         explanation: the Explanation, with a loss if the true value is known.
         attribution: of the prediction to the inputs, or None.
         gradient: the GradientStory of the weight with the largest gradient, or None.
+        arithmetic: the RowArithmetic: from the values of the row to ŷ and the loss.
+        step: the RowStep of that weight, or None.
+        more: [(heading, story)] of what the network has: a weight through time, gates, a window
+            of a convolution.
         saliency: the GradCam of an image, for pretrained backbones; or None.
         neighbors: the NearestNeighbors among the validation examples, for pretrained backbones;
             or None.
@@ -59,8 +69,11 @@ class RowStory(Story):
     attribution: Attribution | JointAttribution | None
     gradient: GradientStory | None
     unusual: list
+    arithmetic: RowArithmetic
     saliency: GradCam | None = None
     neighbors: NearestNeighbors | None = None
+    step: RowStep | None = None
+    more: list = dataclasses.field(default_factory=list)
 
     def text(self, width: int = WIDTH) -> str:
         lines = [f"Row {self.row} of {self.source}"]
@@ -70,6 +83,7 @@ class RowStory(Story):
         if self.truth is not None:
             loss = number(self.explanation.loss)
             lines.append(f"True value: {self.truth}   (loss L = {loss})")
+        lines += ["", self.arithmetic.text(width)]
         if self.attribution is not None:
             lines += ["", self.attribution.text(width)]
         if self.saliency is not None:
@@ -110,10 +124,13 @@ class RowStory(Story):
     def stories(self) -> list:
         """(heading, story) of all parts, for a page."""
         found = [
+            (WHOLE_WAY, self.arithmetic),
             ("Attribution", self.attribution),
             ("Saliency", self.saliency),
             ("Nearest neighbors", self.neighbors),
             (LARGEST, self.gradient),
+            (NEXT_STEP, self.step),
+            *self.more,
         ]
         if self.explanation.loss is not None:
             found.append(("Gradient layer by layer", self.explanation.flow()))
@@ -127,6 +144,8 @@ class RowStory(Story):
             "prediction": self.prediction,
             "truth": self.truth,
             "loss": self.explanation.loss,
+            "arithmetic": self.arithmetic.to_dict(),
+            "step": None if self.step is None else self.step.to_dict(),
             "attribution": None if self.attribution is None else self.attribution.to_dict(),
             "saliency": None if self.saliency is None else self.saliency.to_dict(),
             "neighbors": None if self.neighbors is None else self.neighbors.to_dict(),
@@ -175,28 +194,35 @@ def open_row(run: Run, data=None, row: int = 0):
     source = training_data_of(run) if data is None else data
     preprocessing = run.preprocessing
     frame = preprocessing.read(source)
-    if not 0 <= row < frame.height:
-        raise DataError(
-            f"there is no row {row} in {source}",
-            expected=f"an index from 0 to {frame.height - 1}",
-            fix="count rows from 0, without the header",
-        )
-    windows = KINDS[run.config["kind"]].windows
+    kind = KINDS[run.config["kind"]]
+    windows = kind.windows
+    if not windows:
+        _expect_row(row, frame.height, source)
     chosen = frame if windows else frame[row : row + 1]
-    arrays = _transformed(preprocessing, chosen)
+    arrays = kind.explained_windows(preprocessing, _transformed(preprocessing, chosen))
+    if windows:
+        _expect_row(row, count_rows(arrays.x), source, preprocessing.examples)
     at = row if windows else 0
     if at >= count_rows(arrays.x):
         raise DataError(
             f"row {row} of {source} cannot be used" + "".join(f": {n}" for n in arrays.notes),
-            expected="a row with the values that training used"
-            if at == 0
-            else f"at most {count_rows(arrays.x) - 1}",
+            expected="a row with the values that training used",
         )
     x, y = (
         None if tree is None else map_leaves(lambda leaf: leaf[at : at + 1], tree)
         for tree in (arrays.x, arrays.y)
     )
     return chosen, x, y, Path(str(source)).name
+
+
+def _expect_row(row: int, count: int, source, what: str = "rows"):
+    if not 0 <= row < count:
+        raise DataError(
+            f"there is no row {row} in {source}",
+            expected=f"an index from 0 to {count - 1}"
+            + ("" if what == "rows" else f": it makes {count:,} {what}"),
+            fix=f"count {what} from 0" + (", without the header" if what == "rows" else ""),
+        )
 
 
 def _transformed(preprocessing, frame):
@@ -209,9 +235,20 @@ def _transformed(preprocessing, frame):
 def explanation_of(run: Run, x, y) -> Explanation:
     """`explain` for an encoded row of a run, with the run's own loss."""
     x = map_leaves(_pixels_as_numbers, x)
-    loss = loss_of(run.config["network"])
-    names = KINDS[run.config["kind"]].input_names(run.preprocessing)
-    return explain(run.net, x, y, loss=None if y is None else loss, names=names)
+    kind = KINDS[run.config["kind"]]
+    loss = kind.explained_loss(loss_of(run.config["network"]))
+    names = kind.input_names(run.preprocessing)
+    loss = None if y is None else loss
+    return explain(run.net, x, y, loss=loss, names=names, symbol=symbol_of_output(run))
+
+
+def symbol_of_output(run: Run) -> str:
+    """ŷ if the network of a run returns what is predicted, z if it is computed from its scores.
+
+    ŷ is a probability, or a value in the target's unit; a standardized output is not yet one.
+    """
+    is_score = output_of(run.config["network"]["loss"]) in ("logit", "score")
+    return "z" if is_score or run.preprocessing.task == "regression" else "ŷ"
 
 
 def _pixels_as_numbers(leaf):
@@ -244,16 +281,23 @@ def explain_row(run: Run, data=None, row: int = 0, *, box: int | None = None) ->
     explanation = explanation_of(run, x, y)
     outputs = run.outputs(x)
     gradient = None if y is None else _largest(explanation)
+    attribution = None if _uses_saliency(run) else _attribution(run, x, frame)
+    step = None
+    if gradient is not None:
+        step = step_of_row(run, explanation, gradient.path, gradient.index)
     return RowStory(
         run=run,
         row=row,
         source=source,
-        shown=_shown(frame, run),
+        shown=kind.explained_values(run.preprocessing, x) or _shown(frame),
         prediction=_predicted(run, outputs),
         truth=None if y is None else _truth(run, y),
         explanation=explanation,
-        attribution=None if _uses_saliency(run) else _attribution(run, x, frame),
+        attribution=attribution,
         gradient=gradient,
+        arithmetic=arithmetic_of_row(run, x, y, frame, explanation, attribution),
+        step=step,
+        more=views_of_row(run, explanation),
         unusual=_unusual(run, x, y, outputs, explanation),
         saliency=_saliency(run, x, outputs) if _uses_saliency(run) else None,
         neighbors=nearest_neighbors_of(run, x),
@@ -270,17 +314,27 @@ def _saliency(run, x, outputs):
         run.net,
         x[0].astype(np.float32),
         target=int(np.argmax(outputs[0])),
-        output_names=[str(c) for c in run.preprocessing.classes],
+        output_names=_output_names(run),
     )
 
 
-def _shown(frame, run) -> dict:
+def _output_names(run) -> list:
+    """The outputs of a classifier of several classes: the score z_2 is not the class itself."""
+    symbol = symbol_of_output(run)
+    return [f"{symbol}_{k + 1} ({c})" for k, c in enumerate(run.preprocessing.classes)]
+
+
+def _shown(frame) -> dict:
     row = frame.row(0, named=True) if frame.height == 1 else {}
     return {k: v for k, v in row.items() if isinstance(v, int | float | str | bool) or v is None}
 
 
 def _predicted(run, outputs) -> str:
     target = run.config["target"]
+    if run.preprocessing.task == "language":
+        last = outputs[0][-1]
+        names, best = class_names(run.preprocessing), int(np.argmax(last))
+        return f"{target} = {names[best]} (probability {last[best]:.3f})"
     if run.preprocessing.task in ("binary", "multiclass"):
         best = int(np.argmax(outputs[0]))
         return f"{target} = {run.preprocessing.classes[best]} (probability {outputs[0][best]:.3f})"
@@ -291,6 +345,8 @@ def _predicted(run, outputs) -> str:
 
 def _truth(run, y) -> str:
     target = run.config["target"]
+    if run.preprocessing.task == "language":
+        return f"{target} = {class_names(run.preprocessing)[int(y[0][-1])]}"
     if run.preprocessing.task in ("binary", "multiclass"):
         return f"{target} = {run.preprocessing.classes[int(y[0])]}"
     values = np.ravel(run.preprocessing.truth(y))[:6]
@@ -303,8 +359,11 @@ def _attribution(run, x, frame):
         return None
     names = kind.attribution_names(preprocessing, x, frame)
     x = map_leaves(_pixels_as_numbers, x)
-    classes = run.preprocessing.classes if preprocessing.task == "multiclass" else None
-    return attribute(run.net, x, names=names, output_names=classes).row(0)
+    classes = _output_names(run) if preprocessing.task == "multiclass" else None
+    found = attribute(run.net, x, names=names, output_names=classes).row(0)
+    if isinstance(found, Attribution):
+        return dataclasses.replace(found, symbol=symbol_of_output(run))
+    return found
 
 
 def _largest(explanation):
@@ -330,10 +389,11 @@ def _unusual(run, x, y, outputs, explanation) -> list:
 
 
 def _essential(nodes) -> list:
-    """The nodes of a path; of a long path only the neurons."""
+    """The nodes of a path; of a long path its ends, and how many are between them."""
     if len(nodes) <= LONG:
         return nodes
-    return [name for name in nodes if name[0] in "LŷOwuchx"]
+    half = LONG // 2
+    return [*nodes[:half], f"({len(nodes) - 2 * half} between)", *nodes[-half:]]
 
 
 def _place(story) -> str:
@@ -364,7 +424,7 @@ def _highlighted(nodes) -> list:
         elif match := re.fullmatch(r"w_(\d)(\d)\^\((\d+)\)|w_(\d+),(\d+)\^\((\d+)\)", name):
             i, _, layer = match.groups()[:3] if match[1] else match.groups()[3:]
             found[int(layer) - 1], last = int(i) - 1, max(last, int(layer) - 1)
-        elif match := re.fullmatch(r"ŷ(?:_(\d+))?", name):
+        elif match := re.fullmatch(r"[ŷz](?:_(\d+))?", name):
             found[last + 1 if found else 1] = int(match[1] or 1) - 1
     return sorted(found.items())
 

@@ -16,8 +16,9 @@ from cutaway.runs.damage import explaining_damage
 from cutaway.runs.evaluation import Evaluation
 from cutaway.runs.networks import build_network, loss_of
 from cutaway.runs.own_files import is_own
-from cutaway.runs.preprocessing import FilePredictions, Preprocessing, RowPredictions
+from cutaway.runs.preprocessing import FilePredictions, Preprocessing
 from cutaway.runs.recognition import kind_of_run
+from cutaway.runs.row_predictions import RowPredictions
 from cutaway.runs.run_folder import RunFolder, as_json
 from cutaway.runs.schema import Metrics, expect_numbers
 from cutaway.train import History, Trainer
@@ -219,6 +220,11 @@ class Run:
     def evaluation(self, data) -> Evaluation:
         """The scores on labeled data, and the tables and curves behind them."""
         return self.preprocessing.evaluation(self, data)
+
+    def _repr_html_(self):
+        from cutaway.runs.run_html import run_html
+
+        return run_html(self)
 
     def __repr__(self):
         return f"Run({str(Path(self.path))!r}, {self.config['task']} {self.config['target']!r})"

@@ -209,6 +209,20 @@ def cut(ids, length: int, rows: int | None = None):
     return ids[:end].reshape(rows, length), ids[1 : end + 1].reshape(rows, length)
 
 
+def windows_to_explain(arrays: TableArrays, length: int) -> TableArrays:
+    """Adjacent windows of the tokens of a text, at most `length` long."""
+    assert arrays.y is not None  # the token after each is its target
+    ids = np.append(arrays.x[0], arrays.y[0][-1:])
+    length = min(length, len(ids) - 1)
+    x, y = cut(ids, length)
+    return TableArrays(x, y, np.arange(len(x)), arrays.notes)
+
+
+def loss_of_last(loss, prediction, target):
+    """A loss of the last token of each window alone, given all before it."""
+    return loss(prediction[:, -1], target[:, -1])
+
+
 class LanguageExperiment(Experiment):
     """Experiment on a plain text, with windows that are cut anew in every epoch."""
 

@@ -22,6 +22,7 @@ from cutaway.runs.drawn_boxes import drawn_boxes
 from cutaway.runs.finished_run import Run
 from cutaway.runs.found_objects import Detections, Truth
 from cutaway.runs.objects import ObjectRows
+from cutaway.story.panels import new_axes
 from cutaway.story.text import WIDTH, Story
 
 SHOWN = 12  # boxes that are listed
@@ -57,10 +58,7 @@ class BoxList(Story):
         return "\n".join([*lines, *([f"   {more} more"] if more > 0 else [])])
 
     def plot(self, axes=None):
-        from matplotlib.figure import Figure
-
-        if axes is None:
-            axes = Figure(figsize=(6, 5), layout="constrained").add_subplot()
+        axes = new_axes(axes, width=6, height=5)
         axes.imshow(self.picture)
         axes.set_axis_off()
         return axes

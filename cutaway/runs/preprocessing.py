@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cutaway.errors import DataError, OptionError
 from cutaway.runs.evaluation import Evaluation
+from cutaway.runs.row_predictions import RowPredictions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cutaway.data import TableArrays
     from cutaway.data.cells import Cells
     from cutaway.data.fingerprint import Hashes
+    from cutaway.data.table_reading import TableReading
     from cutaway.data.target import Target
     from cutaway.runs.interval import PredictionInterval
     from cutaway.runs.schema import Classes
@@ -84,50 +86,6 @@ class FilePredictions:
 
 
 @dataclasses.dataclass(frozen=True)
-class RowPredictions:
-    """Predictions as a table.
-
-    Attributes:
-        frame: polars frame: the columns of the input, then those of the predictions.
-        notes: messages about the data.
-        separator: of the cells of the input, if they were written in a text.
-        given: number of columns of the input among those of the frame; they come first.
-        encoding: of that text.
-        decimal: the decimal mark of its numbers.
-    """
-
-    frame: "pl.DataFrame"
-    notes: list[str]
-    separator: str | None = None
-    given: int = 0
-    encoding: str | None = None
-    decimal: str = "."
-
-    def csv(self) -> str:
-        """The table as text, with the separator and the decimal mark of the input.
-
-        Predicted numbers have seven significant digits, those of float32.
-        """
-        import polars as pl
-
-        separator = "," if self.separator in (None, " ") else self.separator
-        floats = [c for c in self.frame.columns[self.given :] if self.frame[c].dtype.is_float()]
-        rounded = self.frame.with_columns(pl.col(floats).round_sig_figs(7))
-        comma = self.decimal == "," and separator != ","
-        return rounded.write_csv(separator=separator, decimal_comma=comma)
-
-    def content(self) -> bytes:
-        """The table as bytes, in the encoding of the input if that has all its characters."""
-        text = self.csv()
-        if self.encoding not in (None, "utf-8"):
-            try:
-                return text.encode(self.encoding)
-            except UnicodeEncodeError:
-                pass
-        return text.encode()
-
-
-@dataclasses.dataclass(frozen=True)
 class Headline:
     """The main score in a sentence: `before`, the score itself, and what follows it."""
 
@@ -160,12 +118,14 @@ class Preprocessing:
         predicts_files: whether predictions are pictures or volumes, written to a folder.
         interval: the PredictionInterval of predicted numbers; None for classes, and if there were
             too few validation rows for one.
+        reading: how the cells of a table are read; None: by their looks, or there is no table.
         file_columns: of the frame that `read` returns: paths of files, whose contents count.
         key_columns: what makes an example the same in other data; None: all its columns.
     """
 
     predicts_files = False
     interval: "PredictionInterval | None" = None
+    reading: "TableReading | None" = None
     file_columns: tuple[str, ...] = ()
     key_columns: tuple[str, ...] | None = None
 
@@ -216,6 +176,14 @@ class Preprocessing:
     def transform(self, frame, *, with_target: bool = True) -> "TableArrays":
         """TableArrays of the examples: x, y, rows of the frame, notes."""
         raise NotImplementedError
+
+    def transform_numbered(self, frame, numbers: "np.ndarray") -> "TableArrays":
+        """What `transform` returns for rows with a target; its notes name rows by these numbers.
+
+        Args:
+            numbers: (rows,) of the rows in the source, counted from 1.
+        """
+        return self.transform(frame)
 
     def used_columns(self, frame) -> list[str]:
         """The columns of a frame from `read` that a training depends on."""
@@ -377,17 +345,15 @@ class Preprocessing:
         plain = [c.name for c in cells.frame.get_columns() if not c.dtype.is_nested()]
         written = cells.frame.select(plain)[arrays.rows].with_columns(found.select(added))
         notes = [*self.notes_of(cells), *arrays.notes]
-        return RowPredictions(
-            written, notes, cells.separator, len(plain), cells.encoding, self.decimal_of(cells)
-        )
+        return RowPredictions.like(cells, written, notes, len(plain), self.decimal_of(cells))
 
     def decimal_of(self, cells: "Cells") -> str:
         """The decimal mark of the numbers of a table."""
-        return "."
+        return "." if self.reading is None else self.reading.decimal_of(cells)
 
     def notes_of(self, cells: "Cells") -> list[str]:
         """How the cells of a table were read, where it may be wrong."""
-        return cells.notes
+        return cells.notes if self.reading is None else self.reading.losses(cells)
 
     def predict_files(self, run, data) -> FilePredictions:
         """The predictions for new data as files; see Run.predict_files."""
@@ -401,7 +367,7 @@ class Preprocessing:
         """(scores, notes) of a run on labeled data."""
         frame, cells = self.read_written(data)
         unseen = self._of_unseen_classes(frame)
-        arrays = self.transform(frame.filter(~unseen))
+        arrays = self.transform_numbered(frame.filter(~unseen), (~unseen).arg_true().to_numpy() + 1)
         read = [] if cells is None else self.notes_of(cells)
         notes = [*read, *arrays.notes, *run.notes_of_seen(frame.filter(~unseen)[arrays.rows])]
         scores = self.score_run(run, arrays.x, arrays.targets)

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from cutaway.data import Scaling, TableArrays, read_series
+from cutaway.data.date_writing import date_writer
 from cutaway.data.dates import DateRecipe
 from cutaway.data.fingerprint import hash_examples
 from cutaway.data.float32 import to_float32
@@ -20,6 +21,7 @@ from cutaway.metrics import regression_scores
 from cutaway.runs.charts import forecasts
 from cutaway.runs.interval import PredictionInterval, interval_json
 from cutaway.runs.preprocessing import Preprocessing, expect_format, with_columns
+from cutaway.runs.row_predictions import RowPredictions
 from cutaway.runs.schema import read_form
 
 
@@ -150,10 +152,12 @@ class SeriesRows(Preprocessing):
             "reading": None if self.reading is None else dataclasses.asdict(self.reading),
         }
 
-    def read(self, source):
-        """A frame with a row per time and group; `transform` makes the examples."""
+    def read_written(self, source):
+        """A frame with a row per time and group, and its cells; `transform` makes the examples."""
+        cells = None
         if self.reading is not None:
-            source = self.reading.apply(self.reading.cells(source))
+            cells = self.reading.cells(source)
+            source = self.reading.apply(cells)
         read = read_series(
             source, time=self.time, columns=self.columns, group=self.group, dates=self.dates
         )
@@ -163,7 +167,46 @@ class SeriesRows(Preprocessing):
                 expected="one series, as in training",
                 fix="select the rows of one, or train on a table of several",
             )
-        return series_frame(read)
+        return series_frame(read), cells
+
+    def predict_rows(self, run, data) -> RowPredictions:
+        """The forecasts after the end of each series; written with dates as the input has them."""
+        frame, cells = self.read_written(data)
+        arrays = self.transform(frame, with_target=False)
+        found = self.predictions(frame[arrays.rows], run.outputs(arrays.x))
+        if cells is None:
+            return RowPredictions(found, arrays.notes)
+        notes = [*self.notes_of(cells), *arrays.notes]
+        own = [name for name in (self.group, self.time) if name is not None]
+        header = None
+        if cells.header is not None:
+            names = dict(zip(cells.frame.columns, cells.header, strict=True))
+            header = [name if names[name] is None else names[name] for name in own]
+        return RowPredictions(
+            found,
+            notes,
+            cells.separator,
+            encoding=cells.encoding,
+            decimal=self.decimal_of(cells),
+            header=header,
+            written=self._as_written(found, frame, cells, arrays.rows),
+        )
+
+    def _as_written(self, found, frame, cells, rows) -> dict:
+        """{column: texts} of the groups and dates of forecasts as the cells of the input are."""
+        import polars as pl
+
+        texts = {}
+        written = {c.name: c for c in cells.frame.get_columns() if c.dtype == pl.String}
+        if self.group in written:
+            last = written[self.group].gather(rows)
+            texts[self.group] = pl.Series([text for text in last for _ in range(self.horizon)])
+        if self.time in written and self.dates is not None:
+            writer = date_writer(written[self.time], frame[self.time], self.dates)
+            dates = None if writer is None else writer(found[self.time].to_list())
+            if dates is not None:
+                texts[self.time] = pl.Series(dates)
+        return texts
 
     def hashes(self, frame, *, sampled=None):
         own = [name for name in (self.group, self.time) if name is not None]

@@ -64,14 +64,6 @@ class TableRows(Preprocessing):
     def number_columns(self):
         return [] if self.reading is None else list(self.reading.numbers)
 
-    def decimal_of(self, cells):
-        recipes = {} if self.reading is None else self.reading.numbers
-        commas = any(r.decimal == "," for name, r in recipes.items() if name in cells.frame.columns)
-        return "," if commas else "."
-
-    def notes_of(self, cells):
-        return cells.notes if self.reading is None else self.reading.losses(cells)
-
     def transform(self, frame, *, with_target: bool = True):
         return self.fitted.transform(frame, with_target=with_target)
 

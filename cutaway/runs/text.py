@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,16 +14,14 @@ from cutaway.data import (
     Tokenizer,
     Tokens,
     TokenStream,
-    read_text,
 )
-from cutaway.data.cells import SUFFIXES, Cells
 from cutaway.data.json_types import Size
-from cutaway.data.table_reading import TableReading, read_encoded
+from cutaway.data.table_reading import TableReading
 from cutaway.data.target import Target
-from cutaway.data.text import free_text_columns, labeled_lines
+from cutaway.data.text import free_text_columns
+from cutaway.data.text_source import read_text_source
 from cutaway.data.wordpiece import WordPiece
 from cutaway.errors import DataError, OptionError, did_you_mean
-from cutaway.files.content import is_pipe
 from cutaway.files.limits import expect_bytes
 from cutaway.nn import seed
 from cutaway.runs.experiment import IN_MEMORY, Experiment
@@ -124,19 +121,25 @@ class TextRows(Preprocessing):
     def read_written(self, source):
         """A table with the text column, labeled lines, or one text per line."""
         labels = None if self.classes is None else [str(name) for name in self.classes]
-        found = read_rows(source, known=self.reading, column=self.column, labels=labels)
-        frame, names = found.frame, found.names
+        found = read_text_source(source, known=self.reading, column=self.column, labels=labels)
+        frame, cells, names = found.frame, found.cells, found.names
         if names is None or self.column in frame.columns:
-            return frame, found.cells
+            return frame, cells
         label, text = names  # lines without a header have generic names
         renamed = {text: self.column} | ({label: self.target.name} if label else {})
-        return frame.rename(renamed), None
+        return frame.rename(renamed), dataclasses.replace(cells, frame=cells.frame.rename(renamed))
 
     def used_columns(self, frame):
         return [self.target.name, self.column]
 
     def transform(self, frame, *, with_target: bool = True) -> TableArrays:
         """Encode the texts; without a target, a text without words is a row of padding."""
+        return self._encoded(frame, np.arange(frame.height) + 1, with_target)
+
+    def transform_numbered(self, frame, numbers):
+        return self._encoded(frame, numbers, True)
+
+    def _encoded(self, frame, numbers, with_target: bool) -> TableArrays:
         self._expect_column(frame, self.column)
         empty = without_words(frame[self.column])
         rows, notes = np.arange(frame.height), []
@@ -148,7 +151,7 @@ class TextRows(Preprocessing):
                 notes.append(f"{self.target.name}: skipped {(~known).sum():,} rows without a value")
         if empty.any():
             what = "skipped" if with_target else "no prediction"
-            notes.append(f"{self.column}: {_row_list(empty)} without words, {what}")
+            notes.append(f"{self.column}: {_row_list(numbers[empty])} without words, {what}")
         chosen = frame[rows]
         x, truncated = self._encode(chosen[self.column], empty[rows])
         if truncated:
@@ -305,26 +308,24 @@ class Labeled:
 
 def labeled(path, target, options) -> Labeled:
     """Read texts, skip unusable rows, and split the others. Raises: see prepare_text."""
-    read = read_rows(path, column=options.text or target, **options.reading())
+    read = read_text_source(path, column=options.text or target, **options.reading())
     frame = read.frame
     column, target = _columns(frame, read.names, target, options)
-    notes = [*read.notes]
-    if read.reading is not None and read.cells is not None:
-        notes += read.reading.notes(read.cells)
+    notes = [*(read.cells.notes if read.reading is None else read.reading.notes(read.cells))]
     unused = [name for name in frame.columns if name not in (column, target)]
     if unused:
         notes.append(f"not used: {', '.join(unused)}")
     empty = without_words(frame[column])
     if empty.mean() > MAX_EMPTY:
         raise DataError(
-            f"{column}: {_row_list(empty)} of {len(empty):,} without words",
+            f"{column}: {_row_list(np.flatnonzero(empty) + 1)} of {len(empty):,} without words",
             expected=f"words in at least {1 - MAX_EMPTY:.0%} of the texts; a few rows without "
             "words would be skipped",
             fix="remove these rows, or choose another column: text=... (--text COLUMN)",
         )
     whole = Target.fit(frame[target].filter(~_mask(empty)), options.task)
     if empty.any():
-        notes.append(f"{column}: {_row_list(empty)} without words, skipped")
+        notes.append(f"{column}: {_row_list(np.flatnonzero(empty) + 1)} without words, skipped")
     rows = np.flatnonzero(~empty & frame[target].is_not_null().to_numpy())
     total, frame = frame.height, frame[rows]
     y = whole.encode(frame[target])
@@ -339,68 +340,6 @@ def labeled(path, target, options) -> Labeled:
     notes = [*whole.notes, *notes, *split.notes]
     sets = split.training, split.validation, split.test
     return Labeled(frame, rows, column, target, whole, *sets, notes, read.reading)
-
-
-@dataclasses.dataclass(frozen=True)
-class TextSource:
-    """Texts as they were read.
-
-    Attributes:
-        frame: a row for each text.
-        names: (label, text): the columns of a file of lines, whose label is None for unlabeled
-            lines; None for a table.
-        reading, cells: of a table.
-        notes: of lines: about their encoding.
-    """
-
-    frame: "pl.DataFrame"
-    names: tuple[str | None, str] | None = None
-    reading: TableReading | None = None
-    cells: Cells | None = None
-    notes: list[str] = dataclasses.field(default_factory=list)
-
-
-def read_rows(source, *, known=None, column=None, labels=None, **how) -> TextSource:
-    """Read a table, labeled lines, or one text per line.
-
-    Args:
-        known: the TableReading of the training data; None to find it.
-        column: of the texts or the target; a file that names it in its first line is a table.
-        labels: of the training data, by which labeled lines are known.
-        how: see read_encoded.
-    """
-    import polars as pl
-
-    if isinstance(source, str | Path) and not is_pipe(source):
-        path = Path(source)
-        named = column is not None and _names_column(path, column)
-        encoding, notes = how.get("encoding"), []
-        if known is not None:
-            encoding = known.encoding
-        found = {"encoding": encoding, "notes": notes}
-        lines = None if named else labeled_lines(path, labels, **found)
-        if lines is not None:
-            label, text = lines.columns
-            return TextSource(lines, (label, text), notes=notes)
-        name = path.name.lower()
-        if not name.endswith(SUFFIXES) or (name.endswith(".txt") and not named):
-            notes.clear()
-            texts = read_text(path, **found).rstrip("\n").split("\n")
-            return TextSource(pl.DataFrame({"text": texts}), (None, "text"), notes=notes)
-    if known is not None:
-        cells = known.cells(source)
-        return TextSource(known.apply(cells), None, known, cells)
-    frame, reading, cells = read_encoded(source, **how)
-    return TextSource(frame, None, reading, cells)
-
-
-def _names_column(path: Path, column: str | None) -> bool:
-    """Whether the first line of a file names this column."""
-    try:
-        first = read_text(path).split("\n", 1)[0]
-    except DataError:
-        return False  # the next reader raises the error
-    return column in [name.strip().strip('"') for name in re.split(r"[\t,;|]", first)]
 
 
 def as_texts(series) -> list:
@@ -464,9 +403,8 @@ def _fit(frame, column, target, options) -> TextRows:
     return TextRows(column, options.tokens, tokenizer, length, target)
 
 
-def _row_list(empty) -> str:
+def _row_list(numbers) -> str:
     """How many rows, and which: "3 rows (rows 2, 17, 40)"."""
-    numbers = np.flatnonzero(empty) + 1
     shown = ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")
     return f"{len(numbers):,} rows (rows {shown})" if len(numbers) > 1 else f"1 row (row {shown})"
 

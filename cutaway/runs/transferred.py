@@ -16,6 +16,7 @@ from cutaway.models.pretrained import PretrainedBackbone
 from cutaway.nn import Module, seed
 from cutaway.ops.precision import matmul_precision
 from cutaway.optim import OPTIMIZERS
+from cutaway.runs.base_rate import start_at_base_rate
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.finished_run import Run, trainer_for
 from cutaway.runs.nearest_neighbors import ValidationFeatures
@@ -218,7 +219,7 @@ def prepare_transfer(
         )
     experiment = dataclasses.replace(experiment, options=own, notes=notes)
     seed(options.seed)
-    _reset_head(full.head)
+    _reset_head(experiment)
     if not options.fine_tune:
         return experiment
     _, loss_before = _train_head(experiment)
@@ -273,10 +274,12 @@ def _rate(optimizer: str, features, loss: str) -> float:
     return float(f"{STEADY / (CURVATURE[loss] * max(variance, 1.0)):.2g}")
 
 
-def _reset_head(head) -> None:
+def _reset_head(experiment) -> None:
     """Set the head's weights to 0; a single layer has no symmetry to break."""
+    head = experiment.net
     head[-1].weight.data = 0 * head[-1].weight.data
     head[-1].bias.data = 0 * head[-1].bias.data
+    start_at_base_rate(head, experiment.spec, experiment.preprocessing)
 
 
 def _choose_decay(experiment) -> tuple:
@@ -284,7 +287,7 @@ def _choose_decay(experiment) -> tuple:
     tried = {}
     for decay in DECAYS:
         seed(experiment.options.seed)
-        _reset_head(experiment.net)
+        _reset_head(experiment)
         own = dataclasses.replace(experiment.options, weight_decay=decay)
         history, _ = _train_head(dataclasses.replace(experiment, options=own))
         tried[decay] = min(row["val_loss"] for row in history.rows)

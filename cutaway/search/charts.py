@@ -1,13 +1,11 @@
 """Plots of a search and of learning curves, by matplotlib."""
 
 from cutaway.story.figures import BLUE, GRAY, ORANGE
-from cutaway.story.panels import legend_above
+from cutaway.story.panels import legend_above, new_figure
 
 
 def _figure(panels: int, *, width: float = 4.6):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width * panels, 3.3), layout="constrained")
+    figure = new_figure(width * panels, 3.3)
     axes = [figure.add_subplot(1, panels, k + 1) for k in range(panels)]
     for one in axes:
         one.grid(alpha=0.25)

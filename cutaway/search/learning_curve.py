@@ -164,6 +164,11 @@ class Comparison:
         )
         self.path = out
 
+    def _repr_html_(self):
+        from cutaway.search.search_html import comparison_html
+
+        return comparison_html(self)
+
     def __str__(self):
         headings, rows = self.table()
         cells = [headings, *rows]

@@ -83,6 +83,11 @@ class Tuned:
         """The gain over the default options, in words, on the validation rows and the test rows."""
         return verdict(self.summary)
 
+    def _repr_html_(self):
+        from cutaway.search.search_html import tuned_html
+
+        return tuned_html(self)
+
     def __repr__(self):
         return f"Tuned({str(self.path)!r}, {len(self.summary['trials'])} trials)"
 

@@ -4,6 +4,7 @@ Optuna stores a study in one SQLite file, so a search can be resumed, and severa
 on it.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,9 @@ def import_optuna():
         CutawayError: it is not installed.
     """
     try:
-        import optuna
+        with warnings.catch_warnings():  # in a notebook without ipywidgets, of tqdm's bar
+            warnings.filterwarnings("ignore", "IProgress not found")
+            import optuna
     except ImportError as error:
         raise CutawayError(
             "the search needs Optuna, which is not installed",

@@ -11,8 +11,8 @@ BLUE, ORANGE, GRAY = "#2b7bba", "#d95f0e", "#8a94a3"
 # a dark page would hide; told apart by people with any kind of color blindness
 DISTINCT = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7")
 
-# behind the texts of a legend: the page's color, or that of a notebook
-PAPER = "var(--paper, var(--jp-layout-color1, #fff))"
+# behind the texts of a legend: the ground of a notebook, or the page's color
+PAPER = "var(--ground, var(--paper, #fff))"
 _LEGEND = re.compile(r"fill: #ffffff; opacity: [\d.]+; stroke: #cccccc")
 
 

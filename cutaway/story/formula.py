@@ -94,6 +94,7 @@ def mathml(latex: str, exact: Exact | None = None) -> str:
         return f"<code>{escape(latex)}</code>"
     for element in root.iter():
         _tidy(element)
+        _bracket(element)
         if exact is not None:
             _mark(element, exact)
     root.attrib = {"displaystyle": "true"}
@@ -113,6 +114,16 @@ def _tidy(element):
         word = ElementTree.Element("mi")
         word.text = "".join(unescape(e.text or "") for e in letters)
         element[:] = [word]
+
+
+def _bracket(element):
+    """Mark matrices in brackets, which a style draws: without a font for it, they do not grow."""
+    children = list(element)
+    for left, middle, right in zip(children, children[1:], children[2:], strict=False):
+        around = unescape(left.text or "") + unescape(right.text or "")
+        if middle.tag == "mtable" and around == "[]":
+            middle.set("class", "matrix")
+            left.text, right.text = "\u2062", "\u2062"  # invisible; a sign needs some text
 
 
 def _mark(element, exact):

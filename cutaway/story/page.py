@@ -18,6 +18,10 @@ STYLE = (
     """
 .exact { border-bottom: 1px dotted var(--soft); cursor: help; }
 math .exact { border-bottom: 0; text-decoration: underline dotted var(--soft); }
+mtable { math-style: normal; } mtd { padding: .25em 0; }
+mtd[columnalign="right"] { text-align: right; } mtd[columnalign="left"] { text-align: left; }
+mtable.matrix { border: solid currentColor; border-width: 0 1.5px; border-radius: 5px; }
+mtable.matrix > mtr > mtd { padding: .12em .45em; text-align: right; }
 figure { margin: 1rem 0; }
 """
     + OF_FORMULAS

@@ -25,9 +25,10 @@ def new_axes(axes=None, *, width=6.0, height=4.0):
 
 
 def new_figure(width, height):
-    from matplotlib.figure import Figure
+    """A figure of this size in inches, which shows itself in a notebook, as do its axes."""
+    from cutaway.story.shown_figure import ShownFigure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return ShownFigure(figsize=(width, height), layout="constrained")
 
 
 def signed_bars(axes, labels, values, *, label: str):
@@ -102,11 +103,12 @@ def beside_input(axes, x):
         return axes, axes
     height, width = np.shape(x)[:2]
     figure = new_figure(7.6, min(max(3.3 * height / width, 1.8), 6.5) + 0.3)
-    left, right = figure.subplots(1, 2)
+    both = figure.subplots(1, 2)
+    left, right = both
     left.imshow(as_picture(x), interpolation="nearest")
     left.set_title("input")
     bare(left)
-    return right, np.array([left, right])
+    return right, both
 
 
 def overlay(axes, x, heat, strength, *, title, color_label, beside, **colors):

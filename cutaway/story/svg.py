@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cutaway.errors import RunError, visible
 from cutaway.files import write_atomically
+from cutaway.story.notebook import shown
 
 # kind of layer -> (its name in the legend, a color that is visible on white and on black)
 KINDS = {
@@ -27,6 +28,8 @@ STYLE = """
 .cutaway-net text { font: 12px system-ui, sans-serif; fill: currentColor; }
 .cutaway-net .strong { font-weight: 600; }
 .cutaway-net .small { font-size: 11px; opacity: .78; }
+.cutaway-net .number { font-size: 11px; font-variant-numeric: tabular-nums; }
+.cutaway-net .paper { fill: var(--paper, #fff); fill-opacity: .85; }
 .cutaway-net .faint { opacity: .7; }
 .cutaway-net .node { fill: currentColor; fill-opacity: .05; stroke: currentColor;
   stroke-width: 1.2; }
@@ -54,7 +57,7 @@ STYLE = """
 ALONE = """
 svg.cutaway-net:root { color: #1c2430; background: #fff; color-scheme: light dark; }
 @media (prefers-color-scheme: dark) {
-  svg.cutaway-net:root { color: #e6eaf0; background: #14191f; } }
+  svg.cutaway-net:root { color: #e6eaf0; background: #14191f; --paper: #14191f; } }
 """
 
 # relative to the font size, of a wide font, so that no text is wider than estimated
@@ -80,6 +83,9 @@ class Drawing:
 
     def _repr_svg_(self):
         return self.svg
+
+    def _repr_html_(self):  # JupyterLab makes an image of SVG, which does not follow its theme
+        return shown(f'<div class="scroll">{self.svg}</div>')
 
     def save(self, path) -> None:
         """Write the picture to an .svg file, atomically.

@@ -3,6 +3,7 @@
 from html import escape
 
 from cutaway.errors import visible
+from cutaway.story.notebook import shown, story_parts
 
 WIDTH = 80  # columns of a terminal
 
@@ -45,8 +46,13 @@ class Story:
 
     __repr__ = __str__
 
+    @classmethod
+    def is_plotted(cls) -> bool:
+        """Whether such a story has a plot."""
+        return cls.plot is not Story.plot
+
     def _repr_html_(self):
-        return visible(self.html())
+        return shown(story_parts(self, plotted=self.is_plotted()))
 
     def _repr_latex_(self):
         formula = self.latex()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from cutaway.errors import DataError, expect_type
 from cutaway.files import write_atomically
-from cutaway.story.panels import legend_above
 
 
 class History:
@@ -95,14 +94,15 @@ class History:
             path: file to save the figure to (.png, .svg or .pdf); None: do not save it.
 
         Returns:
-            The matplotlib Figure.
+            The matplotlib Figure, which shows itself in a notebook.
         """
-        from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
+
+        from cutaway.story.panels import legend_above, new_figure
 
         metrics = [c[4:] for c in self.columns if c.startswith("val_") and c != "val_loss"]
         panels = ["loss", *metrics]
-        figure = Figure(figsize=(4.2 * len(panels), 3.2), layout="constrained")
+        figure = new_figure(4.2 * len(panels), 3.2)
         for k, name in enumerate(panels):
             axes = figure.add_subplot(1, len(panels), k + 1)
             for column, label in ((name, "training"), (f"val_{name}", "validation")):
@@ -117,6 +117,11 @@ class History:
         if path is not None:
             figure.savefig(path, dpi=150)
         return figure
+
+    def _repr_html_(self):
+        from cutaway.train.training_html import history_html
+
+        return history_html(self)
 
     def __repr__(self):
         if not self.rows:

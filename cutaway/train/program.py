@@ -257,6 +257,8 @@ class Program:
     def update(self) -> None:
         """The optimizer's step by the gradients that are there, and the average's."""
         self.optimizer.step()
+        for parameter in self.net.parameters():  # also of those that the optimizer does not have
+            parameter.grad = None
         if self.average is not None:
             self.average.update()
 

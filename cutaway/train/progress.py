@@ -4,39 +4,35 @@ import math
 import sys
 import time
 
+from cutaway.story.notebook import in_notebook
 from cutaway.train.callbacks import Callback
+from cutaway.train.notebook_bar import NotebookBar
 
 
 class Progress(Callback):
-    """Shows a progress bar that moves within an epoch, and a line of numbers, on stderr."""
+    """Shows a progress bar that moves within an epoch, and a line of numbers.
+
+    In a terminal on stderr, where it goes when training ends; in a notebook below the cell, where
+    it is drawn anew in place.
+    """
 
     def __init__(self):
-        self._bar = None
+        self._bar: _TerminalBar | NotebookBar | None = None
 
     @staticmethod
     def wanted() -> bool:
-        """Whether standard error is a terminal."""
-        return sys.stderr.isatty()
+        """Whether standard error is a terminal, or this is a notebook."""
+        return sys.stderr.isatty() or in_notebook()
 
     def on_start(self, trainer):
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=8),
-            TextColumn("{task.fields[numbers]}"),
-            console=Console(stderr=True),
-            refresh_per_second=8,
-            transient=True,
-        )
-        self._bar.start()
-        self._task = self._bar.add_task("compiling", total=None, numbers="")
+        self._bar = NotebookBar() if in_notebook() else _TerminalBar()
+        self._bar.start("compiling")
+        self._started = time.monotonic()
         self._began = None  # until the first steps have run, which compile
         self._before = 0.0
         self._steps = 0
+        self._loss = ""
         self._scores = ""
-        self._is_moving = False
 
     def on_chunk(self, trainer, done, total, loss):
         if self._bar is None:
@@ -54,16 +50,11 @@ class Progress(Callback):
         if worked > 0 and elapsed > 0:
             left = elapsed * (1 - completed) / worked
             pace = f"  {_clock(left)} left  {_rate(worked * epochs * total / elapsed)} steps/s"
-        self._bar.update(
-            self._task,
-            total=1.0,
-            completed=completed,
-            description=f"epoch {trainer.epoch + 1}/{epochs}",
-            # the last part is cut off in narrow terminals
-            numbers=f"loss {loss:.4g}{self._scores}{pace}",
-            refresh=not self._is_moving,  # a short run ends before the next refresh
+        self._loss = f"loss {loss:.4g}"
+        # the last part is cut off in narrow terminals
+        self._bar.show(
+            completed, f"epoch {trainer.epoch + 1}/{epochs}", f"{self._loss}{self._scores}{pace}"
         )
-        self._is_moving = True
 
     def next_look(self, trainer):
         return math.inf
@@ -74,7 +65,45 @@ class Progress(Callback):
 
     def on_end(self, trainer):
         if self._bar is not None:
-            self._bar.stop()
+            epochs, planned = trainer.epoch, trainer.planned_epochs
+            of = "" if epochs >= planned else f" of {planned}"
+            took = _clock(time.monotonic() - self._started)
+            why = "" if trainer.stopped is None else f"  {trainer.stopped}"
+            self._bar.stop(f"{epochs}{of} epochs", f"{self._loss}{self._scores}  in {took}{why}")
+
+
+class _TerminalBar:
+    """A bar of rich on stderr."""
+
+    def start(self, description: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=8),
+            TextColumn("{task.fields[numbers]}"),
+            console=Console(stderr=True),
+            refresh_per_second=8,
+            transient=True,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(description, total=None, numbers="")
+        self._is_moving = False
+
+    def show(self, completed: float, description: str, numbers: str) -> None:
+        self._bar.update(
+            self._task,
+            total=1.0,
+            completed=completed,
+            description=description,
+            numbers=numbers,
+            refresh=not self._is_moving,  # a short run ends before the next refresh
+        )
+        self._is_moving = True
+
+    def stop(self, description: str, numbers: str) -> None:
+        self._bar.stop()
 
 
 def _rate(value: float) -> str:

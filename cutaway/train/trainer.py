@@ -204,7 +204,7 @@ class Trainer:
             callbacks: Callback objects, or functions (trainer, row) called after each epoch.
             seed: random seed for the validation split and the order of the rows; by default
                 drawn from the generator of `cutaway.seed`, or with `more` as before.
-            progress: whether to show a progress bar; by default if standard error is a terminal.
+            progress: whether to show a progress bar; by default in a terminal and in a notebook.
 
         Raises:
             OptionError, ShapeError, DataError: invalid arguments; nothing was trained.
@@ -529,6 +529,11 @@ class Trainer:
     def remember(self) -> None:
         """Keep the present values as those of a complete epoch, which a checkpoint saves."""
         self.complete = {name: v.data for name, v in self.program.variables().items()}
+
+    def _repr_html_(self):
+        from cutaway.train.training_html import trainer_html
+
+        return trainer_html(self, _epochs_of(self))
 
     def __repr__(self):
         lines = [f"  {part}," for part in self.program.description()]

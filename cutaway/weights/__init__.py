@@ -1,5 +1,6 @@
 """Weights of other frameworks: downloaded, read safely, renamed, and converted to our layout."""
 
+from cutaway.weights.by_hand import WrittenLayer, read_written_layers
 from cutaway.weights.darknet import load_darknet, read_darknet
 from cutaway.weights.download import cache_folder, fetch
 from cutaway.weights.files import load_weights, save_weights
@@ -12,6 +13,7 @@ __all__ = [
     "PUBLISHED",
     "PYTORCH",
     "WeightNames",
+    "WrittenLayer",
     "cache_folder",
     "channels_last",
     "fetch",
@@ -20,6 +22,7 @@ __all__ = [
     "load_weights",
     "read_darknet",
     "read_weights",
+    "read_written_layers",
     "recurrent",
     "save_weights",
 ]

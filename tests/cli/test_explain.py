@@ -21,11 +21,14 @@ def test_without_options_it_tells_the_story_of_a_row(cutaway, students):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "Row 3 of students.csv" and done.stderr == ""
-    assert max(map(len, lines)) <= 80 and len(lines) <= 45
+    assert max(map(len, lines)) <= 80 and len(lines) <= 50
     for part in (
         "study = 2",
         "Prediction: passed = ",
         "True value: passed = 0",
+        "study: 2 -> (2 - ",
+        "ŷ = σ(z) = 1 / (1 + e^-z) = 1 / (1 + e^",
+        "L = -ln(1 - ŷ) = -ln(1 - 0.",
         "∂L/∂w_",
         "Unusual",
     ):
@@ -47,6 +50,15 @@ def test_a_neuron_a_weight_and_the_page(cutaway, students):
     assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
 
 
+def test_the_next_step_of_a_weight(cutaway, students):
+    done = cutaway("explain", "run", "--row", "1", "--weight", "0:2,1", "--step", folder=students)
+    assert done.returncode == 0, done.stderr
+    assert "The next step, if training went on from these weights" in done.stdout
+    assert "AdamW, step 1: the update of w_32^(1)" in done.stdout
+    alone = cutaway("explain", "run", "--row", "1", "--step", "--json", folder=students)
+    assert json.loads(alone.stdout)["step"]["optimizer"] == "AdamW"
+
+
 def test_json_for_machines(cutaway, students):
     story = json.loads(cutaway("explain", "run", "--json", folder=students).stdout)
     assert story["row"] == 0 and set(story["values"]) == {"study", "play", "sleep", "passed"}
@@ -64,6 +76,8 @@ def test_json_for_machines(cutaway, students):
         (["--weight", "9:0,0"], "the network has no '9'"),
         (["--weight", "0:0,77"], "0.weight has no element (0, 77)"),
         (["--neuron", "first"], "--neuron 'first'"),
+        (["--window", "0:1,1,1"], "'0' is no convolution"),
+        (["--gates", "0"], "the layer '0', Linear, has no gates"),
         (["--input", "nothing.csv"], "nothing.csv"),
         (["--html", "no/such/folder/page.html"], "folder"),
     ],

@@ -64,3 +64,20 @@ def test_wrong_input_exits_with_2_and_one_paragraph(cutaway, tmp_path, case):
     done = cutaway("race", *arguments, folder=tmp_path)
     assert done.returncode == 2 and words in done.stderr, done.stderr
     assert done.stderr.startswith("cutaway: ") and "fix:" in done.stderr
+
+
+def test_a_formula_races(cutaway, tmp_path):
+    done = cutaway("race", "x**2 + y**2", "--start", "2,1", "--optimizer", "sgd", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("L = x² + y², from (2.00, 1.00), 200 steps.")
+    assert "(0, 0)  minimum  eigenvalues 2, 2  sgd" in done.stdout
+    bad = cutaway("race", "__import__('os')", folder=tmp_path)
+    assert bad.returncode == 2 and "in the formula" in bad.stderr
+
+
+def test_batch_sizes_race_on_the_regression(cutaway, tmp_path):
+    done = cutaway("race", "regression", "--batch-size", "all,4,1", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "all 24 rows (GD): straight" in done.stdout
+    bad = cutaway("race", "bowl", "--batch-size", "1", folder=tmp_path)
+    assert bad.returncode == 2 and "which has no rows" in bad.stderr

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cutaway.data import TablePreprocessing
 from cutaway.data.dates import DateRecipe, find_dates, find_times
 
 
@@ -315,3 +316,52 @@ def test_any_text_is_a_date_or_none_and_nothing_fails(texts):
         if recipe is not None:
             assert recipe.parse(series).null_count() < len(series)
     assert len(DateRecipe(digits=True).parse(series)) == len(series)
+
+
+# integers like 20110131 under a name that says nothing
+
+
+def day_numbers(count=40, step=11):
+    start = date(2010, 12, 1)
+    days = [start + timedelta(days=step * k) for k in range(count)]
+    return days, [int(day.strftime("%Y%m%d")) for day in days]
+
+
+def test_integers_that_are_all_days_are_dates_whatever_their_name():
+    days, numbers = day_numbers()
+    series = pl.Series("x7", numbers)
+    recipe = find_dates(series)
+    assert recipe is not None and recipe.digits and not recipe.has_time
+    assert recipe.parse(series).dt.date().to_list() == days
+    assert recipe.sentence() == "dates as yyyymmdd: all its integers are days"
+    assert recipe.parse(pl.Series("x7", [20110131]))[0] == datetime(2011, 1, 31)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [*day_numbers(19)[1]],  # few
+        [20110101 + k for k in range(28)],  # a counter, or a month of days
+        [*day_numbers()[1], 20110231],  # no such day
+        [20110000 + k for k in range(100, 140)],
+        [n - 2_000_000 for n in day_numbers()[1]],  # of the year 1810
+        [*range(20)],
+    ],
+)
+def test_other_integers_are_no_dates(numbers):
+    assert find_dates(pl.Series("x7", numbers)) is None
+
+
+def test_integers_that_are_days_are_told_in_a_note_and_may_be_numbers():
+    days, numbers = day_numbers()
+    frame = pl.DataFrame({"x7": numbers, "y": [float(day.month) for day in days]})
+    fitted = TablePreprocessing.fit(frame, "y")
+    (column,) = fitted.columns
+    assert column.kind == "date"
+    assert (
+        "x7: dates as yyyymmdd: all its integers are days; --column x7=number takes them as numbers"
+    ) in fitted.notes
+    with_gap = frame.with_columns(x7=pl.when(pl.int_range(40) > 3).then("x7"))
+    assert TablePreprocessing.fit(with_gap, "y").columns[0].kind == "date"
+    plain = TablePreprocessing.fit(frame, "y", kinds={"x7": "number"})
+    assert plain.columns[0].kind == "number"

@@ -15,7 +15,7 @@ from cutaway.data import (
     read_texts,
 )
 from cutaway.data.buckets import buckets_of
-from cutaway.data.text import labeled_lines
+from cutaway.data.labeled_lines import labeled_lines
 from cutaway.data.tokenizer import Tokens
 from cutaway.errors import DataError, OptionError
 
@@ -260,9 +260,8 @@ def test_lines_and_running_texts_in_other_encodings_are_read_too(tmp_path, encod
     words = {"gut": "ein schöner Film für große Kinder", "schlecht": "ein öder Film über Käse"}
     text = "".join(f"{label}\t{words[label]} {k}\n" for k in range(20) for label in words)
     (tmp_path / "t.txt").write_bytes(text.encode(encoding))
-    notes = []
-    found = labeled_lines(tmp_path / "t.txt", notes=notes)
-    assert found["text"][0] == "ein schöner Film für große Kinder 0"
-    assert len(notes) == (encoding != "utf-8-sig")
+    found = labeled_lines(tmp_path / "t.txt")
+    assert found.frame["text"][0] == "ein schöner Film für große Kinder 0"
+    assert (found.note is None) == (encoding == "utf-8-sig")
     assert read_text(tmp_path / "t.txt").startswith("gut\tein schöner")
     assert read_text(tmp_path / "t.txt", encoding=encoding) == text

@@ -528,3 +528,28 @@ def test_inputs_and_outputs_of_dicts_are_drawn_with_their_names_and_shapes():
 
     shaped = texts(draw(Sum(), input_shape={"left": (3,), "right": (3,)}))
     assert "input left 3" in shaped and "output 3" in shaped
+
+
+def test_numbers_of_a_small_network_are_drawn_apart():
+    ct.seed(0)
+    net = ct.Sequential(
+        ct.Linear(4, 3), ct.Sigmoid(), ct.Linear(3, 2), ct.Sigmoid(), ct.Linear(2, 1), ct.Sigmoid()
+    )
+    x = np.array([0.5, 0.1, 0.8, 0.3], np.float32)
+    svg = ct.draw(net, numbers=True, x=x, input_names=list("abcd")).svg
+    for i, j in np.ndindex(4, 3):
+        assert f">w_{i + 1}{j + 1} = {net[0].weight.numpy()[i, j]:.3g}<" in svg
+    assert f">{net(x[None]).item():.3g}<" in svg and ">b_1 = 0<" in svg and ">ŷ<" in svg
+    # all labels of weights: none lies on another
+    placed = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" class="number">w_', svg)
+    assert len(placed) == 12 + 6 + 2
+    by_column = {}
+    for x_text, y_text in placed:
+        by_column.setdefault(round(float(x_text)), []).append(float(y_text))
+    assert len(by_column) == 3
+    for heights in by_column.values():
+        assert min(np.diff(sorted(heights))) > 12
+    with pytest.raises(OptionError, match="at most 10 inputs and 6 neurons"):
+        ct.draw(ct.Sequential(ct.Linear(4, 7)), numbers=True)
+    with pytest.raises(ShapeError, match="one row of 4 inputs"):
+        ct.draw(net, numbers=True, x=np.ones(3))

@@ -43,25 +43,42 @@ def test_examples_that_are_not_run_use_only_what_they_make_or_import():
         assert {node.id for node in names} <= made | {*dir(builtins)}, test.name
 
 
-def test_the_readmes_python_runs():
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert len(blocks) >= 3
+def test_the_python_of_the_pages_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     scope = {}
-    for block in blocks:
-        exec(block, scope)
+    for page in ("README.md", "docs/python.md"):
+        blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+        assert blocks, page
+        for block in blocks:
+            exec(block, scope)
     assert scope["history"]["loss"][-1] < scope["history"]["loss"][0]
 
 
-def test_the_readme_names_commands_and_files_that_exist():
-    text = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_pages_name_commands_options_and_files_that_exist(page):
+    text = page.read_text()
+    from typer.main import get_command
+
     from cutaway.cli.app import app
 
-    known = {c.name or c.callback.__name__ for c in app.registered_commands}
-    assert set(re.findall(r"^cutaway (\w+)", text, re.MULTILINE)) <= known
-    for path in re.findall(r"\]\(([^)#]+)\)", text):
-        assert (ROOT / path).exists(), path
+    commands = get_command(app).commands
+    named = re.findall(r"^(?:\| [^|`\n]* \| `)?cutaway ([a-z]+)([^\n`#]*)", text, re.MULTILINE)
+    assert {name for name, _ in named} <= set(commands)
+    for name, rest in named:
+        known = {flag for p in commands[name].params for flag in (*p.opts, *p.secondary_opts)}
+        assert set(re.findall(r"(?<=\s)--[a-z-]+", rest)) <= known | {"--help"}, (name, rest)
+    for path in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (page.parent / path).exists(), path
     for path in re.findall(r"`((?:cutaway|docs|examples|benchmarks)/[\w./]*)`", text):
         assert (ROOT / path).exists(), path
+
+
+def test_the_readme_names_every_page():
+    told = set(re.findall(r"\]\(docs/(\w+)\.md\)", (ROOT / "README.md").read_text()))
+    assert told == {page.stem for page in PAGES[1:]}
 
 
 def test_xor_is_learned_by_2_4_1(capsys):

@@ -84,7 +84,11 @@ def test_the_findings_of_all_symptoms_are_ranked_and_errors_become_notes(monkeyp
     looked = []
     found = ct.diagnose(plan(), watch=looked.append)
     assert [f.code for f in found.findings] == ["dead_units"] and not found.healthy
-    assert found.notes == ["batch leak could not be checked: the data are odd."]
+    assert found.notes == [
+        "batch leak could not be checked: the data are odd.",
+        "Not checked: whether new rows are like the training rows, because there are no validation "
+        "rows.",
+    ]
     assert found.evidence.final_loss == asked[0]
     assert looked == ["training under probes", "batch leak", "dead units", "plateau"]
     assert "1. dead units: somewhere" in str(found)

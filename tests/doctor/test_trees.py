@@ -262,7 +262,7 @@ def test_a_healthy_training_has_no_findings(made):
 def test_a_healthy_start_passes_the_preflight_and_says_what_it_saw():
     looked = preflight(plan())
     assert codes(looked.findings) == []
-    assert looked.notes[0] == "2 classes of y['kind']; the rarest has 47% of the rows"
+    assert looked.notes[0] == "2 classes of y['kind']; the rarest has 112 of 240 rows"
 
 
 def test_an_input_that_is_not_used_is_named():

@@ -95,7 +95,9 @@ Adam, step 2: the update of w_11^(1), element [0, 0] of 0.weight
 
 The step is Δw = -0.08306, 8.31% of the weight.
 The effective learning rate of this weight, η_eff, is 3.43 times η.
-Plain gradient descent would have changed it by -η g = -0.01."""
+Plain gradient descent would have changed it by -η g = -0.01.
+Without bias correction, as some textbooks have it: w = w - η m / (√v + ε) = 1 -
+0.1 · 0.046 / (√0.0001698 + 1e-08) = 0.64703 instead of 0.91694."""
 
 
 @pytest.mark.parametrize(

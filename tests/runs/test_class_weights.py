@@ -7,6 +7,7 @@ import pytest
 from cutaway.errors import OptionError
 from cutaway.losses import LOSSES
 from cutaway.runs import prepare
+from cutaway.runs.class_weights import weights_of_classes
 from cutaway.runs.networks import loss_of
 from cutaway.runs.options.series import SeriesOptions
 from cutaway.runs.options.table import TableOptions
@@ -48,6 +49,18 @@ def test_balanced_weights_find_the_rare_class_that_is_missed_without(tmp_path):
         predicted, _ = run.predict(new)
         recalls.append((predicted.filter(pl.col("y") == "yes")["prediction"] == "yes").mean())
     assert recalls[0] < 0.45 and recalls[1] > recalls[0] + 0.25
+
+
+def test_classes_with_commas_and_equals_signs_are_named_in_quotes():
+    names = ["a,b", "c=d", "e"]
+    found = weights_of_classes('"a,b"=2,c=d=0.5', names, [1, 1, 1])
+    assert found == [2.0, 0.5, 1.0]
+    with pytest.raises(OptionError, match="'a' without a weight") as caught:
+        weights_of_classes("a,b=2", names, [1, 1, 1])
+    assert "--class-weights '\"a,b\"=2'" in caught.value.fix
+    with pytest.raises(OptionError, match="no class 'f'") as caught:
+        weights_of_classes("f=2", names, [1, 1, 1])
+    assert caught.value.expected == 'one of "a,b", c=d, e'
 
 
 def test_texts_take_them_too():

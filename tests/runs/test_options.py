@@ -8,11 +8,13 @@ from typer.testing import CliRunner
 
 from cutaway.cli.options import settings
 from cutaway.cli.training_options import training_options, with_training_options
-from cutaway.errors import OptionError
+from cutaway.errors import OptionError, option_name
 from cutaway.runs import KINDS
 from cutaway.runs.options import Flag, TrainingOptions, declared_options, option
-from cutaway.runs.options.flags import parse_names, parse_sizes
+from cutaway.runs.options.flags import parse_sizes
 from cutaway.runs.options.masks import MaskTransferOptions
+from cutaway.runs.options.quoted import parse_names, parse_pairs
+from cutaway.runs.options.tabular import parse_kinds
 from cutaway.runs.options.volumes import VolumeOptions
 
 
@@ -107,3 +109,34 @@ def test_dropout_of_a_network_without_it_is_refused_and_not_searched(options, gi
 def test_stages_of_a_backbone_that_is_tuned_whole_are_no_option():
     with pytest.raises(TypeError, match="unfreeze"):
         MaskTransferOptions(from_="efficientnet-lite0", fine_tune=True, unfreeze="stage5")
+
+
+def test_lists_of_names_take_quotes_as_a_csv_does():
+    import csv
+
+    names = ["a,b", 'say "hi"', '"x', " padded ", "c=d", "plain"]
+    written = ",".join(map(option_name, names))
+    assert next(csv.reader([written])) == names
+    assert parse_names(written) == tuple(names)
+    assert parse_names('" padded ", x , ') == (" padded ", "x")
+
+
+def test_names_with_commas_and_equals_signs_have_a_kind():
+    assert parse_kinds('"a,b"=number, c = date') == {"a,b": "number", "c": "date"}
+    assert parse_kinds('x=y=category,"p=q"=id') == {"x=y": "category", "p=q": "id"}
+    assert parse_pairs('"a ""b"""=1,c') == [('a "b"', "1"), ("c", None)]
+
+
+@pytest.mark.parametrize("text", ['"a,b=number', '"a"b=number', 'c=date,"a,b"x', '"'])
+def test_a_quote_without_its_partner_is_refused(text):
+    for parse in (parse_kinds, parse_names):
+        with pytest.raises(OptionError, match="double quote") as caught:
+            parse(text)
+        assert 'begins with a quote is put into double quotes: "a,b"' in str(caught.value)
+
+
+def test_a_name_that_a_shell_has_robbed_of_its_quotes_is_told_how_to_write_it():
+    with pytest.raises(OptionError) as caught:
+        parse_kinds("a,b=number")
+    assert caught.value.came == "column 'a' without a kind"
+    assert "--column '\"a,b\"=number'" in caught.value.fix

@@ -158,3 +158,25 @@ def test_new_data_without_the_text_or_the_target_are_errors():
         rows.transform(FRAME.drop("text"), with_target=False)
     with pytest.raises(DataError, match="there is no column 'praise'"):
         rows.transform(FRAME.drop("praise"))
+
+
+def test_notes_of_an_evaluation_count_the_rows_of_the_file(tmp_path):
+    words = [
+        (f"good film no {k}", "good") if k % 2 else (f"bad film no {k}", "bad") for k in range(40)
+    ]
+    frame = pl.DataFrame(words, schema=["text", "label"], orient="row")
+    run = prepare_text(frame, "label", TextOptions(epochs=1)).train(tmp_path / "run")
+    new = pl.DataFrame(
+        [
+            ("odd one", "odd"),
+            ("good film", "good"),
+            ("odd two", "odd"),
+            (" ", "bad"),
+            ("bad", "bad"),
+        ],
+        schema=["text", "label"],
+        orient="row",
+    )
+    _, notes = run.evaluate(new)
+    assert "text: 1 row (row 4) without words, skipped" in notes
+    assert any(note.startswith("2 texts of classes that are not in the training") for note in notes)

@@ -25,6 +25,9 @@ def test_no_way_out_of_the_program_lets_a_mark_through(mark, capsys):
         def html(self):
             return name
 
+        def to_dict(self):
+            return {"name": name}
+
     print_json({"name": name, name: [name]})
     ways = [
         visible(name),

@@ -173,6 +173,25 @@ def explain(
         str | None,
         option("Show one weight's gradient path by path.", metavar="LAYER:I,J"),
     ] = None,
+    step: Annotated[
+        bool,
+        typer.Option(
+            "--step",
+            help="Show the optimizer's next step for the weight. [default weight: the one with the "
+            "largest gradient]",
+        ),
+    ] = False,
+    window: Annotated[
+        str | None,
+        option(
+            "Show one window of a convolution: window, kernel and product.",
+            metavar="LAYER:Y,X,C",
+        ),
+    ] = None,
+    gates: Annotated[
+        str | None,
+        option("Show the gates of an LSTM or GRU at each time step.", metavar="LAYER"),
+    ] = None,
     top: Annotated[int, typer.Option(help="Number of paths to list, strongest first.")] = 10,
     box: Annotated[
         int | None,
@@ -194,6 +213,9 @@ def explain(
         data=data,
         neuron=neuron,
         weight=weight,
+        step=step,
+        window=window,
+        gates=gates,
         top=top,
         box=box,
         html=html,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cutaway.cli.options import Device, Force, Json, MaxBytes, Trust, example, option
-from cutaway.runs.options.flags import parse_names
+from cutaway.runs.options.quoted import parse_names
 
 
 @example("cutaway doctor runs/students --treat")
@@ -63,12 +63,18 @@ def doctor(
     )
 
 
-@example("cutaway race rosenbrock --optimizer sgd,adam --html race.html")
+@example('cutaway race "x**2 + 3*y**2" --start 2,1 --optimizer sgd,adam --html race.html')
 def race(
     surface: Annotated[
-        str,
-        typer.Argument(metavar="SURFACE", help="Test function; see --list."),
-    ] = "ravine",
+        str | None,
+        typer.Argument(
+            metavar="SURFACE",
+            help="Test function, see --list; or a formula of x and y in quotes: numbers, pi, e, "
+            "+ - * / ** and sin, cos, exp, log, sqrt, tanh, abs. [default: ravine; with "
+            "--batch-size regression]",
+            show_default=False,
+        ),
+    ] = None,
     optimizer: Annotated[
         str | None, option("Optimizers. [default: all ten]", metavar="NAME,...")
     ] = None,
@@ -82,6 +88,13 @@ def race(
     lr: Annotated[
         float | None,
         option("Learning rate for all. [default: chosen for each; the output says how]"),
+    ] = None,
+    batch_size: Annotated[
+        str | None,
+        option(
+            "Of the surface regression: compare gradients of so many rows, such as all,4,1.",
+            metavar="N,...",
+        ),
     ] = None,
     png: Annotated[Path | None, option("PNG image to write.", metavar="FILE")] = None,
     html: Annotated[Path | None, option("HTML report to write.", metavar="FILE")] = None,
@@ -102,6 +115,7 @@ def race(
         steps=steps,
         start=None if start is None else _numbers(start),
         lr=lr,
+        batch_sizes=None if batch_size is None else parse_names(batch_size),
         png=png,
         html=html,
         force=force,

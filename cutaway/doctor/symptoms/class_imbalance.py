@@ -18,7 +18,10 @@ RATIO = 8.0
 RECALL = 0.5
 # By how much class weights must raise the recall for the imbalance to be the cause.
 GAIN = 0.2
-WEIGH = "weight the classes by 1 / their number of rows: --class-weights balanced"
+WEIGH = (
+    "weight the classes by 1 / their number of rows: --class-weights balanced, in Python the "
+    "class_weights of the loss"
+)
 WEIGHTED = 1.5  # cost of a misclassified rare row relative to a common one, in a loss with weights
 
 
@@ -63,9 +66,9 @@ def _look(evidence, head) -> Finding | None:
         "class_imbalance",
         f"{name}: {counts[rare]} of {len(classes)} rows",
         measures,
-        f"L is a mean over rows, and {counts[common] / len(classes):.0%} of them are of "
-        f"{evidence.plan.class_name(common, head.head.where)}: always predicting it already gives "
-        "a low loss, and the few rows of the rare class add little to ∂L/∂w.",
+        f"L is a mean over rows: {counts[common] / len(classes):.0%} of them are of "
+        f"{evidence.plan.class_name(common, head.head.where)}, and "
+        f"{counts[rare] / len(classes):.1%} of {name}, whose mistakes weigh as little in ∂L/∂w.",
         [Prescription(WEIGH, (ClassWeights(),))],
         confidence,
     )

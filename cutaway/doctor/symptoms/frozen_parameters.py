@@ -10,6 +10,7 @@ from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.rows import LEARNED, span
 from cutaway.doctor.training_plan import TrainingPlan
+from cutaway.story.text import number
 
 EXPLAINS = ("slow",)
 
@@ -49,10 +50,17 @@ def look(evidence: Evidence) -> Finding | None:
     shuffled = evidence.tried(ShuffleFrozen()).loss
     if not shuffled * AS_GOOD <= evidence.tried().loss:
         return None
+    unlisted = [path for path in weights if untrained[path].requires_grad]
+    if not unlisted:  # someone froze them: that is said, and is no fault
+        evidence.note(
+            f"Frozen on purpose (requires_grad is False): {span(weights)}. Trained too, the loss "
+            f"would be {number(evidence.tried(Unfreeze()).loss)} instead of "
+            f"{number(evidence.tried().loss)}, and with these weights shuffled "
+            f"{number(shuffled)}: they are as good as random."
+        )
+        return None
     every = evidence.plan.program.net.parameters()
     fraction = sum(p.size for p in untrained.values()) / sum(p.size for p in every)
-    unlisted = [path for path in weights if untrained[path].requires_grad]
-    why = "the optimizer was not given them" if unlisted else "requires_grad is False"
     return Finding(
         "frozen_parameters",
         span(weights),
@@ -63,8 +71,9 @@ def look(evidence: Evidence) -> Finding | None:
             Measure("loss with these weights shuffled", shuffled, evidence.tried().loss / AS_GOOD,
                     "below", "a pretrained backbone is worse when shuffled"),
         ],
-        f"w ← w - η ∂L/∂w never happens for {span(weights)}: {why}. Their values are as good as "
-        "random, so freezing them preserves nothing.",
+        f"w ← w - η ∂L/∂w never happens for {span(weights)}: the optimizer was not given "
+        f"{'them' if unlisted == weights else span(unlisted)}. Their values are as good as random, "
+        "so keeping them preserves nothing.",
         [Prescription("train all parameters", (Unfreeze(),))],
         0.93,
     )  # fmt: skip

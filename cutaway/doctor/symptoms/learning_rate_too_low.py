@@ -1,5 +1,7 @@
 """Learning rate too low: a higher one reaches a much lower loss in the same number of steps."""
 
+import math
+
 import numpy as np
 
 from cutaway.doctor.changes import Epochs, LearningRate
@@ -46,13 +48,9 @@ def look(evidence) -> Finding | None:
                 "above",
                 "a choice; healthy programs stay below it in all reruns",
             ),
-            Measure(
-                "median ‖Δw‖/‖w‖ per step", update, USUAL, "above" if update >= USUAL else "below"
-            ),
+            *_step_sizes(update),
         ],
-        explanation=f"w ← w - η ∂L/∂w with η = {lr:g} changes the weights so little per step that "
-        "training ends long before L has converged. Higher learning rates are stable and reach a "
-        "much lower loss.",
+        explanation=_explanation(lr, update),
         prescriptions=[
             Prescription(f"raise the learning rate to {lr * factor:g}", (LearningRate(factor),)),
             Prescription("train for four times as many epochs", (Epochs(4),)),
@@ -79,7 +77,27 @@ def best_factor(reruns) -> float | None:
 
 
 def usual_update(evidence) -> float:
-    """Median ‖Δw‖/‖w‖ over layers and moments."""
+    """Median ‖Δw‖/‖w‖ over the layers that move and the moments; NaN if none was seen."""
     updates = [row["update"] for row in evidence.probes.rows if row["role"] == "weights"]
-    updates = [u for u in updates if np.isfinite(u)]
-    return float(np.median(updates)) if updates else 0.0
+    updates = [u for u in updates if np.isfinite(u) and u > 0]
+    return float(np.median(updates)) if updates else math.nan
+
+
+def _step_sizes(update: float) -> list[Measure]:
+    if math.isnan(update):
+        return []
+    relation = "above" if update >= USUAL else "below"
+    return [Measure("median ‖Δw‖/‖w‖ per step", update, USUAL, relation)]
+
+
+def _explanation(lr: float, update: float) -> str:
+    if update < USUAL:
+        return (
+            f"w ← w - η ∂L/∂w with η = {lr:g} changes the weights so little per step that training "
+            "ends long before L has converged. Higher learning rates are stable and reach a much "
+            "lower loss."
+        )
+    return (
+        f"With η = {lr:g} training ends far above the loss that as many steps reach at a higher "
+        "learning rate, which is stable."
+    )

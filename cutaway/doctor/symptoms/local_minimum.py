@@ -18,7 +18,7 @@ def look(evidence) -> Finding | None:
     if stop.curvature is not None:
         found = stop.curvature
         measures = [
-            Measure("smallest curvature", found.smallest),
+            Measure("smallest curvature", _or_zero(found.smallest, found.smallest_bound)),
             Measure("largest curvature", found.largest),
             Measure("gradient norm", found.gradient_norm),
             *measures,
@@ -27,9 +27,13 @@ def look(evidence) -> Finding | None:
         code="local_minimum",
         where="the weights at the end of training",
         evidence=measures,
-        explanation="L has stopped falling at a point where it curves up or is flat in every "
-        "direction examined. Training from other initial weights, or with steps large enough to "
-        "escape, ends much lower.",
+        explanation=(
+            "L has stopped falling at a point where it curves up or is flat in every "
+            "direction examined. "
+            if stop.curvature is not None
+            else "L has stopped falling, and what kind of point it is was not examined. "
+        )
+        + f"As many steps with {stop.how} end much lower.",
         prescriptions=[
             Prescription(
                 "restart from other initial weights (glorot_uniform)",
@@ -42,3 +46,8 @@ def look(evidence) -> Finding | None:
         ],
         confidence=CONFIDENCE if stop.kind == "minimum" else OPEN,
     )
+
+
+def _or_zero(value: float, bound: float) -> float:
+    """0 for a curvature that may be 0 up to its error."""
+    return 0.0 if abs(value) <= bound else value

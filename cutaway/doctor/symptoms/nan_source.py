@@ -20,7 +20,7 @@ GREW = 2.0  # times the initial loss: the loss rose before training stopped
 def look(evidence: Evidence) -> Finding | None:
     if evidence.trouble is None:
         return None
-    return _in_data(evidence) or _in_training(evidence)
+    return in_data(evidence.plan) or _in_training(evidence)
 
 
 def look_in_turns(evidence: Evidence) -> Finding | None:
@@ -28,7 +28,7 @@ def look_in_turns(evidence: Evidence) -> Finding | None:
     trouble = evidence.trouble
     if trouble is None:
         return None
-    return _in_data(evidence) or Finding(
+    return in_data(evidence.plan) or Finding(
         "nan_source",
         _place(trouble),
         [Measure("epochs completed before", len(evidence.losses))],
@@ -38,8 +38,8 @@ def look_in_turns(evidence: Evidence) -> Finding | None:
     )
 
 
-def _in_data(evidence):
-    plan = evidence.plan
+def in_data(plan) -> Finding | None:
+    """NaN or infinity in the arrays of a plan."""
     for name, array in (leaves_by_name("x", plan.x) | leaves_by_name("y", plan.y)).items():
         if array.dtype.kind != "f" or np.isfinite(array).all():
             continue
@@ -51,8 +51,8 @@ def _in_data(evidence):
             "nan_source",
             f"{name}, row {at[0]}{column}",
             [Measure(f"rows of {name} with NaN or infinity", rows, 0)],
-            f"{name}{list(at)} is {array[at]}. Every value computed from it is NaN, and after one "
-            "step so is every weight.",
+            f"{name}{list(at)} is {array[at]}. Every value computed from it is NaN or "
+            "infinite, and after one step so is every weight.",
             [Prescription("impute the missing values (for example with the column's median) or "
                           "drop these rows")],
             1.0,

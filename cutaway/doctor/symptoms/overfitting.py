@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from cutaway.doctor.changes import Epochs, Patience, SetDropout, WeightDecay
+from cutaway.doctor.evidence import LEAST_EPOCHS, LEAST_ROWS
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import ask
 from cutaway.doctor.training_plan import evenly_spaced
@@ -28,11 +29,11 @@ def look(evidence) -> Finding | None:
     """Compare the validation loss at its minimum and at the end, and the training loss."""
     if not math.isfinite(evidence.final_loss) or not math.isfinite(evidence.scale):
         return None
-    if evidence.plan.rows < 20:
+    if evidence.plan.rows < LEAST_ROWS:
         return None
     validated = evidence.validated
     losses = validated.losses[np.isfinite(validated.losses)]
-    if len(losses) < 5 or len(losses) < len(validated.losses):
+    if len(losses) < LEAST_EPOCHS or len(losses) < len(validated.losses):
         return None
     curve = smoothed(losses)
     lowest, last = float(curve.min()), float(curve[-1])
@@ -63,8 +64,8 @@ def look(evidence) -> Finding | None:
             Measure("lowest validation loss", lowest),
             Measure("training loss at the end", trained),
         ],
-        f"The validation loss falls to {lowest:.3g} in epoch {best_epoch} and then rises to "
-        f"{last:.3g}, while the training loss keeps falling: the network fits the noise of the "
+        f"The validation loss is lowest in epoch {best_epoch}, {lowest:.3g}, and {last:.3g} at the "
+        f"end; that of the training rows is {trained:.3g} there: the network fits the noise of the "
         "training rows.",
         [
             Prescription(f"stop where the validation loss is lowest, near epoch {best_epoch}",

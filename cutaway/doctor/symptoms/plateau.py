@@ -36,8 +36,13 @@ def _of_point(evidence) -> Finding | None:
         code="plateau",
         where="the weights at the end of training",
         evidence=measures,
-        explanation="L is flat around these weights: both ∂L/∂w and the curvature are nearly 0, so "
-        "steps of size η ∂L/∂w make no progress, although a lower loss is attainable.",
+        explanation=(
+            "L is flat around these weights: both ∂L/∂w and the curvature are nearly 0, "
+            "so steps of size η ∂L/∂w make no progress, although a lower loss is attainable."
+            if stop.curvature is not None
+            else "L has stopped falling, although a lower loss is "
+            "attainable from the same initial weights. The curvature here was not computed."
+        ),
         prescriptions=[
             Prescription(
                 "reinitialize the weights with glorot_uniform, where the loss is not flat",

@@ -9,11 +9,12 @@ EXPLAINS = ("plateau", "underfitting", "too_few_epochs")
 
 CONFIDENCE = 0.7
 ALIKE, SECOND = 1e-6, 0.4  # identical units cause the saddle, and rank above
+SHALLOW = 0.35  # if it curves down so slightly that it may be near a minimum
 
 
 def look(evidence) -> Finding | None:
     stop = evidence.stop
-    if stop is None or stop.kind != "saddle":
+    if stop is None or stop.kind not in ("saddle", "shallow"):
         return None
     found = stop.curvature
     apart = [row["units_apart"] for row in evidence.probes.rows if row["role"] == "weights"]
@@ -25,7 +26,7 @@ def look(evidence) -> Finding | None:
             Measure(
                 "smallest curvature relative to the largest",
                 found.smallest / abs(found.largest),
-                -DOWN,
+                -DOWN if stop.kind == "saddle" else -found.smallest_bound / abs(found.largest),
                 "below",
                 "Lanczos on the Hessian; at a minimum it is 0 or above",
             ),
@@ -45,5 +46,5 @@ def look(evidence) -> Finding | None:
                 (UseOptimizer("adam", 1e-2),),
             ),
         ],
-        confidence=SECOND if are_alike else CONFIDENCE,
+        confidence=SHALLOW if stop.kind == "shallow" else SECOND if are_alike else CONFIDENCE,
     )

@@ -26,10 +26,10 @@ def where(head) -> str:
 
 def prescriptions(head) -> list[Prescription]:
     text = f"standardize {where(head)} and scale the predictions back"
-    return [Prescription(text, (_change(head),))]
+    return [Prescription(text, (change_for(head),))]
 
 
-def _change(head) -> ScaleTargets:
+def change_for(head) -> ScaleTargets:
     return ScaleTargets(None if head.head.is_only else head.head.target_name)
 
 
@@ -45,19 +45,11 @@ def _look(evidence, head) -> Finding | None:
     measures = sizes(y)
     if not measures:
         return None
-    flat = y.reshape(len(y), -1)
-    std = flat.std(axis=0)
-    std = np.where(std > 0, std, 1)
-    now = _unexplained(head, std, None)
-    then = _unexplained(head, std, _change(head))
+    now, then = (_after_training(head, change) for change in (None, change_for(head)))
     if then is not None and now is not None:
         if not now - then > GAIN:
             return None
-        measures += [
-            Measure("fraction of the targets' variance left unexplained", min(now, 1e9)),
-            Measure("the same with standardized targets", then, now, "below",
-                    "the same plan with the same initial weights"),
-        ]  # fmt: skip
+        measures += comparison(now, then)
     return Finding(
         "unscaled_targets",
         where(head),
@@ -87,24 +79,41 @@ def sizes(y) -> list:
     return []
 
 
-def _unexplained(head, std, change):
-    """Mean over outputs of the squared error divided by the targets' variance, after training."""
+def comparison(own: float, scaled: float, when: str = "") -> list[Measure]:
+    """[Measure] of the variance that two trainings leave unexplained; inf: it diverged."""
+    what = f"fraction of the targets' variance left unexplained{when}"
+    same = "the same plan with the same initial weights"
+    if math.isinf(own):
+        what += " with standardized targets, where the training on the targets as they are diverged"
+        return [Measure(what, scaled, source=same)]
+    return [
+        Measure(what, own),
+        Measure("the same with standardized targets", scaled, own, "below", same),
+    ]
+
+
+def _after_training(head, change) -> float | None:
+    """`unexplained` after training, without or with a change; None if it does not fit."""
     evidence = head.evidence
     if change is None:
-        trainer = None if evidence.trouble else evidence.trainer
-        x, y = evidence.sample[0], head.sample_y
-    else:
-        try:
-            plan = evidence.plan.changed(change)
-            trainer = plan.run()
-        except CutawayError:
-            return None
-        x, y = plan.spread(len(head.sample_y))
-        y, std = head.head.of_targets(y), head.head.of_targets(plan.y)
-        std = std.reshape(len(std), -1).std(axis=0)
-        std = np.where(std > 0, std, 1)
-    if trainer is None:
-        return math.inf
+        return math.inf if evidence.trouble else unexplained(head, evidence.plan, evidence.trainer)
+    try:
+        plan = evidence.plan.changed(change)
+        return unexplained(head, plan, plan.run())
+    except CutawayError:
+        return None
+
+
+def unexplained(head, plan, trainer) -> float:
+    """Mean over outputs of the squared error divided by the targets' variance, on the sample.
+
+    Args:
+        plan: what the trainer was trained with; its targets may be scaled.
+    """
+    x, y = plan.spread(len(head.sample_y))
+    y, every = head.head.of_targets(y), head.head.of_targets(plan.y)
+    std = every.reshape(len(every), -1).std(axis=0, dtype=np.float64)
+    std = np.where(std > 0, std, 1)
     error = head.head.predict(trainer, x).reshape(len(y), -1) - y.reshape(len(y), -1)
     value = float((error.astype(np.float64) ** 2 / std**2).mean())
     return value if math.isfinite(value) else math.inf

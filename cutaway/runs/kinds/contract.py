@@ -173,6 +173,32 @@ class DataKind:
         """
         return None
 
+    def encoding(self, rows: Any, x, frame, spec: dict) -> dict[str, list[str]]:
+        """{column or part of a row: lines: how its values became the inputs of the network}.
+
+        Args:
+            rows, x, frame: see `attribution_names`.
+            spec: of the network.
+        """
+        return {}
+
+    def explained_windows(self, rows: Any, arrays) -> Any:
+        """The examples that `explain` counts as rows, of what `transform` made of the data.
+
+        Args:
+            rows: the preprocessing.
+            arrays: a TableArrays.
+        """
+        return arrays
+
+    def explained_values(self, rows: Any, x) -> dict:
+        """{name: value} that `explain` shows of an encoded row; {}: the cells of its frame."""
+        return {}
+
+    def explained_loss(self, loss: Callable) -> Callable:
+        """The loss of one prediction, of a network that was trained with `loss`."""
+        return loss
+
     def unusual(self, rows: Any, x) -> list[str]:
         """Sentences about what is unusual in an encoded row (1, ...)."""
         return []

@@ -70,6 +70,14 @@ class ImageKind(DataKind):
         ]
         return [NetworkInput("images", (height, width, rows.channels), "uint8", sentences)]
 
+    def encoding(self, rows: "ImageRows", x, frame, spec):
+        from cutaway.runs.row_encoding import standardizing_of_network
+
+        if "mean" not in spec:
+            return {}
+        colors = ["red", "green", "blue"] if rows.channels == 3 else []
+        return standardizing_of_network(spec, x, colors, "pixel")
+
     def shows_saliency(self, spec):
         # an attribution to pixels takes hundreds of passes, which here would be minutes
         return spec["model"] == "transfer"

@@ -1,5 +1,6 @@
 """A plain text, for a language model."""
 
+import functools
 from typing import TYPE_CHECKING
 
 from cutaway.runs.kinds.contract import AT_LAST, DataKind, NetworkInput, Sign
@@ -53,6 +54,24 @@ class LanguageKind(DataKind):
 
     def describe_outputs(self, rows, loss):
         return ["for each position the logits of the next token; softmax gives probabilities"]
+
+    def encoding(self, rows: "LanguageRows", x, frame, spec):
+        from cutaway.runs.row_encoding import token_encoding
+
+        return token_encoding(rows.tokenizer, x[0], last=True)
+
+    def explained_windows(self, rows: "LanguageRows", arrays):
+        from cutaway.runs.language import windows_to_explain
+
+        return windows_to_explain(arrays, rows.length)
+
+    def explained_values(self, rows: "LanguageRows", x):
+        return {"text": repr(rows.tokenizer.decode([int(k) for k in x[0]]))}
+
+    def explained_loss(self, loss):
+        from cutaway.runs.language import loss_of_last
+
+        return functools.partial(loss_of_last, loss)
 
     def use(self, run):
         return f"cutaway generate {run}", "generate text"

@@ -56,6 +56,11 @@ class RecordingKind(DataKind):
         ]
         return [NetworkInput("spectrogram", shape, "float32", sentences)]
 
+    def encoding(self, rows: "RecordingRows", x, frame, spec):
+        from cutaway.runs.row_encoding import standardizing_of_network
+
+        return standardizing_of_network(spec, x, [], "value of the spectrogram")
+
     def baselines(self, experiment):
         from cutaway.runs.baselines import flat_baselines
 

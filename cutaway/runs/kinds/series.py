@@ -51,6 +51,11 @@ class SeriesKind(DataKind):
             sentences.append(f"{name}: mean {mean:.6g}, std {std:.6g}")
         return [NetworkInput("window", (rows.window, len(rows.columns)), "float32", sentences)]
 
+    def encoding(self, rows: "SeriesRows", x, frame, spec):
+        from cutaway.runs.row_encoding import series_encoding
+
+        return series_encoding(rows, x)
+
     def describe_outputs(self, rows: "SeriesRows", loss):
         mean, scale = rows.target.mean, rows.target.scale
         return [

@@ -60,6 +60,11 @@ class TableKind(DataKind):
         row = frame.row(0, named=True)
         return [f"{name} = {row[name]}" for name in rows.fitted.feature_sources]
 
+    def encoding(self, rows: "TableRows", x, frame, spec):
+        from cutaway.runs.row_encoding import table_encoding
+
+        return table_encoding(rows, x, frame)
+
     def unusual(self, rows: "TableRows", x):
         from cutaway.data.encoders import Number
 

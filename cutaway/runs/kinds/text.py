@@ -26,14 +26,13 @@ class TextKind(DataKind):
 
     def recognize(self, source):
         from cutaway.data.columns import USED, words_each
-        from cutaway.data.text import labeled_lines
+        from cutaway.data.labeled_lines import labeled_lines
 
         if source.file is None:
             return None
         labeled = labeled_lines(source.file) if source.target is None else None
         if labeled is not None:
-            label, text = labeled.columns
-            reason = f"each line is a {label}, a tab and a {text}, in either order"
+            reason = f"each line is a {labeled.label}, a tab and a {labeled.text}, in either order"
             return Sign(reason, CERTAIN)
         if not source.is_table or not source.free_texts:
             return None
@@ -74,6 +73,11 @@ class TextKind(DataKind):
 
     def attribution_names(self, rows: "TextRows", x, frame):
         return [[rows.tokenizer.decode([int(t)]) if t else "" for t in x[0]]]
+
+    def encoding(self, rows: "TextRows", x, frame, spec):
+        from cutaway.runs.row_encoding import token_encoding
+
+        return token_encoding(rows.tokenizer, x[0])
 
     def baselines(self, experiment):
         from cutaway.runs.baselines import text_baselines

@@ -61,6 +61,11 @@ class TimeSeriesClassificationKind(DataKind):
         sentences = [f"series of {of}, unscaled; the network standardizes them itself"]
         return [NetworkInput("series", (rows.length, rows.channels), "float32", sentences)]
 
+    def encoding(self, rows: "TimeSeriesClassificationRows", x, frame, spec):
+        from cutaway.runs.row_encoding import standardizing_of_network
+
+        return standardizing_of_network(spec, x, [], "value")
+
     def baselines(self, experiment):
         from cutaway.runs.baselines import flat_baselines
 

@@ -11,7 +11,8 @@ SCHEDULES = ("cosine", "constant")
 DATA = "depends on the data"
 MOST_STEPS = 2**31 - 1  # steps are counted in 32 bits
 CLASS_WEIGHTS = Flag(
-    "Weights of the classes in the loss: balanced, or NAME=WEIGHT,NAME=WEIGHT.",
+    "Weights of the classes in the loss: balanced, or NAME=WEIGHT,NAME=WEIGHT; names with commas "
+    "in double quotes: '\"a,b\"=2'.",
     TRAINING,
     metavar="WEIGHTS",
     default="1 each",

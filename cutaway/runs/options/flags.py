@@ -154,11 +154,6 @@ def _in_words(value) -> str:
     return "" if value is None else str(value)
 
 
-def parse_names(text: str) -> tuple[str, ...]:
-    """("a", "b") of "a, b"."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
 def parse_numbers(
     text: str, kind: Callable[[str], Any] = float, *, what: str, expected: str, fix: str
 ) -> tuple:

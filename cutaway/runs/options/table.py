@@ -4,7 +4,8 @@ import dataclasses
 
 from cutaway.errors import expect_choice, expect_range
 from cutaway.runs.options.every_kind import TrainingOptions
-from cutaway.runs.options.flags import LOSS, TABLES, Flag, option, parse_names, parse_sizes
+from cutaway.runs.options.flags import LOSS, TABLES, Flag, option, parse_sizes
+from cutaway.runs.options.quoted import parse_names
 from cutaway.runs.options.tabular import ReadingOptions
 from cutaway.runs.space import Choice, Integer
 

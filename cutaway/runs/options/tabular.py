@@ -4,25 +4,26 @@ import dataclasses
 from typing import Any
 
 from cutaway.errors import OptionError, expect_choice
-from cutaway.runs.options.flags import KEY, TABLES, Flag, option, parse_names
+from cutaway.runs.options.flags import KEY, TABLES, Flag, option
+from cutaway.runs.options.quoted import QUOTES, parse_names, parse_pairs
 
 NAMED_KINDS = ("number", "category", "text", "date", "boolean", "id", "ignore")
 
 
 def parse_kinds(text: str) -> dict[str, str]:
-    """{"zip": "category", "age": "number"} of "zip=category,age=number".
+    """{"zip": "category", "a,b": "number"} of 'zip=category,"a,b"=number'.
 
     Raises:
         OptionError: another text.
     """
     found = {}
-    for part in text.split(","):
-        name, equals, kind = (word.strip() for word in part.rpartition("="))
-        if not equals or not name:
+    for name, kind in parse_pairs(text):
+        if not kind or not name:
             raise OptionError(
-                f"column {part!r}",
+                f"column {name!r} without a kind" if name else f"column {text!r}",
                 expected="NAME=KIND, or several with commas between: " + ", ".join(NAMED_KINDS),
-                fix="write for example --column zip=category",
+                fix=f"write for example --column zip=category; {QUOTES}, in a shell "
+                "--column '\"a,b\"=number'",
             )
         expect_choice(kind, NAMED_KINDS, what=f"kind of the column {name!r}")
         found[name] = kind
@@ -30,7 +31,8 @@ def parse_kinds(text: str) -> dict[str, str]:
 
 
 COLUMN = Flag(
-    "What a column holds: number, category, text, date, boolean, id or ignore.",
+    "What a column holds: number, category, text, date, boolean, id or ignore; names with commas "
+    "in double quotes: '\"a,b\"=number'.",
     TABLES,
     metavar="NAME=KIND,...",
     names=("--column",),
