@@ -460,6 +460,8 @@ def how_to_explain(data) -> str:
 
 
 def _cell(value) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return "" if value is None else str(value)
 
 
