@@ -1,7 +1,9 @@
 """cutaway train."""
 
+import dataclasses
 import shlex
 import sys
+import textwrap
 
 from cutaway.cli.show import (
     console,
@@ -18,7 +20,9 @@ from cutaway.doctor.preflight import preflight
 from cutaway.errors import visible
 from cutaway.runs import KINDS, prepare, write_report
 from cutaway.runs.preprocessing import score_in_words
+from cutaway.runs.report import Remark
 from cutaway.runs.run_folder import RunFolder
+from cutaway.runs.worth_seeing import worth_seeing
 from cutaway.runtime import device
 
 MAX_CLASSES = 20
@@ -49,16 +53,24 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
     if not as_json:
         _show_result(experiment, run)
         print_notes(experiment.notes[told:])
+    experiment.remarks = _remarks(checks, finding, glanced=plan is not None)
+    worth = worth_seeing(experiment, run)
+    path = shlex.quote(str(run.path))
+    if worth is not None:
+        experiment.explain = f"cutaway explain {path} --row {worth.row}"
     report = write_report(experiment, run, command=command)
     if as_json:
-        summary = {"finding": None if finding is None else finding.to_dict()}
+        summary = {
+            "finding": None if finding is None else finding.to_dict(),
+            "warning": experiment.warning(run) or None,
+            "explain": None if worth is None else dataclasses.asdict(worth),
+        }
         if checks is not None:
             summary["preflight"] = checks.to_dict()["findings"]
         print_json({"run": str(run.path), "report": str(report), **run.metrics, **summary})
         return
     if finding is not None:
-        follow_up = f"cutaway doctor {shlex.quote(str(run.path))}"
-        print(visible(f"\n{finding.text(brief=True)}\n  More: {follow_up}"))
+        print(visible(f"\n{finding.text(brief=True)}"))
     kind = KINDS[experiment.kind]
     console.print(f"\nSaved to [bold]{escape(run.path)}[/]. Next steps:")
     follow_ups = [
@@ -67,10 +79,35 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
         (f"cutaway evaluate {run.path} {kind.new[1]}", "score on other labeled data"),
         (f"cutaway summary {run.path}", "show the network layer by layer"),
     ]
+    if worth is not None:
+        follow_ups.append((experiment.explain, _fitted(worth.why)))
+    why = "diagnose the training: what is wrong, and what fixes it"
+    if finding is not None:
+        why = f"more about the {finding.code.replace('_', ' ')}, and all other checks"
+    follow_ups.append((f"cutaway doctor {path}", why))
     for command, what in follow_ups:
-        console.print(f"  [bold]{escape(command)}[/]\n      {what}")
+        console.print(f"  [bold]{escape(command)}[/]\n      {escape(what)}")
     if run.metrics["stopped"] == "interrupted":
         sys.exit(130)
+
+
+def _remarks(checks, finding, *, glanced: bool) -> list[Remark]:
+    """What the report says of the checks before and after the training."""
+    remarks = [] if checks is None else [Remark(checks.line())]
+    found = [] if checks is None else [*checks.findings]
+    if glanced and finding is None:
+        remarks.append(Remark("After training: a quick check found no problems"))
+    for one in [*found, *([] if finding is None else [finding])]:
+        measured = "; ".join(measure.text() for measure in one.evidence)
+        fix = [f"Fix: {one.prescriptions[0].text}"] if one.prescriptions else []
+        title = f"{one.code.replace('_', ' ').capitalize()}: {one.where}"
+        remarks.append(Remark(title, (measured, one.explanation, *fix)))
+    return remarks
+
+
+def _fitted(text: str) -> str:
+    """A text as lines that fit on the screen below a command."""
+    return textwrap.fill(text, console.width - 7, subsequent_indent=" " * 6)
 
 
 def _show_checks(checks) -> None:
@@ -138,6 +175,9 @@ def _show_result(experiment, run) -> None:
         console.print(f"Waiting for data: {metrics['waited_for_data']:.1%} of the time")
     if experiment.stream is not None:
         print_notes(experiment.stream.notes)
+    warning = experiment.warning(run)
+    if warning:
+        console.print(f"\n[yellow]{escape(warning)}[/]")
     console.print(f"\n{headline(experiment, metrics['validation'])}")
     sets = {"training": "train", "validation": "validation", "test": "test"}
     print_scores({name: metrics[key] for name, key in sets.items() if key in metrics})

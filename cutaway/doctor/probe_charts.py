@@ -6,11 +6,12 @@ import math
 import numpy as np
 
 from cutaway.doctor.evidence import Evidence
-from cutaway.story.figures import BLUE, ORANGE
-from cutaway.story.panels import new_axes
+from cutaway.story.figures import BLUE, DISTINCT, ORANGE
+from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import WIDTH, Story, align, number
 
 MAX_LAYERS = 12  # in a plot over time, evenly spaced
+LINES = [(color, line) for line in (".-", ".--") for color in DISTINCT]  # of these layers
 USUAL = (1e-4, 1e-2)  # range of ‖Δw‖/‖w‖; around 1e-3 is the common rule of thumb
 
 
@@ -51,6 +52,8 @@ class LossCurves(Story):
         }
 
     def plot(self, axes=None):
+        from matplotlib.ticker import MaxNLocator
+
         axes = _axes(axes)
         curves = self.to_dict()
         for name, color in (("training", BLUE), ("validation", ORANGE)):
@@ -64,6 +67,7 @@ class LossCurves(Story):
         values = [v for n in ("training", "validation") for v in curves[n] or ()]
         if values and min(values) > 0 and max(values) > 20 * min(values):
             axes.set_yscale("log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")
         axes.set_ylabel("loss L")
         return _finished(axes)
@@ -132,9 +136,11 @@ class StepSizes(_ByLayer):
 
     def plot(self, axes=None):
         axes = _axes(axes)
-        for path, rows in _over_time(self.evidence, "weights"):
+        for (color, line), (path, rows) in zip(
+            LINES, _over_time(self.evidence, "weights"), strict=False
+        ):
             axes.plot([r["step"] + 1 for r in rows], [_positive(r["update"]) for r in rows],
-                      ".-", label=path)  # fmt: skip
+                      line, color=color, label=path)  # fmt: skip
         axes.axhspan(*USUAL, color="#8a94a3", alpha=0.15, lw=0)
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -168,11 +174,13 @@ class OutputsOverTime(Story):
 
     def plot(self, axes=None):
         axes = _axes(axes)
-        for path, rows in _over_time(self.evidence, self.role):
+        for (color, line), (path, rows) in zip(
+            LINES, _over_time(self.evidence, self.role), strict=False
+        ):
             steps = [r["step"] + 1 for r in rows]
-            (line,) = axes.plot(steps, [r["mean"] for r in rows], ".-", label=path)
+            axes.plot(steps, [r["mean"] for r in rows], line, color=color, label=path)
             low, high = ([r[name] for r in rows] for name in ("low", "high"))
-            axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.12, lw=0)
+            axes.fill_between(steps, low, high, color=color, alpha=0.12, lw=0)
         axes.set_xscale("log")
         axes.set_xlabel("step")
         axes.set_ylabel("output: mean, and 1% to 99%")
@@ -204,7 +212,7 @@ def _axes(axes):
 
 def _finished(axes):
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize="small")
+        legend_above(axes)
     axes.grid(alpha=0.2)
     axes.spines[["top", "right"]].set_visible(False)
     return axes

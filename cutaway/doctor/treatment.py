@@ -14,7 +14,7 @@ from cutaway.doctor.reruns import RepeatedTrainer
 from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.errors import CutawayError, OptionError, TrainingError, expect_integer, expect_type
 from cutaway.story.figures import BLUE, GRAY, ORANGE
-from cutaway.story.panels import new_axes
+from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import WIDTH, Story, align, number
 from cutaway.train import Callback
 from cutaway.train.program import permute_weights
@@ -226,6 +226,8 @@ class Treatment(Story):
 
     def plot(self, axes=None):
         """The training curves of all arms on the sample, averaged over the seeds."""
+        from matplotlib.ticker import MaxNLocator
+
         axes = new_axes(axes, width=7)
         lowest, best = math.inf, self.best
         others = iter(OTHERS * len(self.arms))
@@ -244,9 +246,10 @@ class Treatment(Story):
             axes.plot(epochs, means, line, lw=width, color=color, label=label)
         if lowest > 0:
             axes.set_yscale("log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")
         axes.set_ylabel(f"{self.what}, training rows")
-        axes.legend(frameon=False, fontsize="small")
+        legend_above(axes)
         axes.spines[["top", "right"]].set_visible(False)
         return axes
 

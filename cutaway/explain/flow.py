@@ -8,7 +8,7 @@ import numpy as np
 
 from cutaway.explain.graph import Node
 from cutaway.explain.names import ElementNames
-from cutaway.story.panels import new_axes
+from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import WIDTH, Story, align, number
 
 SATURATED = 0.05  # a slope below this fraction of the function's largest slope
@@ -255,7 +255,7 @@ class FlowStory(Story):
             axes.set_yscale("log")
         axes.set_xticks(layers)
         axes.set_xlabel("layer")
-        axes.legend()
+        legend_above(axes)
         return axes
 
 

@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 
 from cutaway.errors import OptionError
-from cutaway.story.panels import new_axes
+from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import WIDTH, Story, latex_number, number
 
 MEANING = 38  # column where the meaning of a line starts, if its formula ends before
@@ -301,7 +301,7 @@ class UpdateStory(Story):
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("step")
         axes.set_ylabel(f"${self.latex_name}$")
-        axes.legend()
+        legend_above(axes)
 
 
 def _counted(n: int, what: str) -> str:

@@ -22,7 +22,7 @@ from cutaway.landscape.objective import (
     network_objective,
     objective_of,
 )
-from cutaway.story.panels import new_axes
+from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import Story, align, latex_number, number
 
 FULL_SPECTRUM = 200  # parameters up to which all eigenvalues are computed
@@ -134,7 +134,7 @@ class Curvature(Story):
         axes.set_title(f"{self.verdict} · gradient norm {number(self.gradient_norm, 3)}")
         axes.set_xlabel("index of the eigenvalue, from the smallest")
         axes.set_ylabel("eigenvalue of the Hessian")
-        axes.legend(frameon=False)
+        legend_above(axes)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         return axes

@@ -3,10 +3,11 @@
 import numpy as np
 
 from cutaway.runs.preprocessing import score_in_words
-from cutaway.story.figures import BLUE, GRAY, ORANGE, svg_of
+from cutaway.story.figures import BLUE, DISTINCT, GRAY, ORANGE, svg_of
 from cutaway.story.plot import Plot, side_by_side
 from cutaway.train.history_curves import history_plots
 
+MARKERS = ("o", "^", "s")  # of groups in a scatter: each color once with each
 SHOWN_STEPS = 200  # the last ones of the validation series
 
 
@@ -39,7 +40,9 @@ def layer_flow(probes) -> str | None:
     ):
         plot = Plot(title, x_label="layer", log_y=True, whole_x=True)
         for step, color in zip(chosen, (GRAY, BLUE, ORANGE), strict=False):
-            at = layers.filter((pl.col("step") == step) & (pl.col(column) > 0))
+            at = layers.filter(
+                (pl.col("step") == step) & (pl.col(column) > 0) & pl.col(column).is_finite()
+            )
             plot.line(at["number"], at[column], color=color, dot=2.2, label=f"step {step:,}")
         plots.append(plot)
     return side_by_side(plots)
@@ -52,7 +55,7 @@ def residuals(truth, prediction, target: str) -> str:
     left = Plot("predicted vs. true", x_label=f"true {target}", y_label="predicted")
     left.line(ends, ends, color=GRAY, width=1.0, dashed=True)
     left.points(truth, prediction, color=BLUE)
-    right = Plot("residuals", x_label="predicted - true", y_label="rows")
+    right = Plot("residuals", x_label="predicted - true", y_label="predictions", whole_y=True)
     bins = min(30, max(5, len(truth) // 5))
     counts, edges = np.histogram(prediction - truth, bins=bins)
     right.bars(edges, counts, color=BLUE)
@@ -106,7 +109,6 @@ def scatter(points, explained, groups, values, target: str, cross=None) -> str:
         values: (rows,).
         cross: (2,) one more point, highlighted; or None.
     """
-    import matplotlib
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
@@ -117,14 +119,21 @@ def scatter(points, explained, groups, values, target: str, cross=None) -> str:
         found = axes.scatter(*points.T, c=values, s=14, alpha=0.8, edgecolors="none")
         figure.colorbar(found, ax=axes, label=target.replace("$", r"\$"))
     else:
-        colors = matplotlib.colormaps["tab10"]
         for k, (name, rows) in enumerate(groups):
-            color = colors(k) if k < colors.N else GRAY
+            color = DISTINCT[k % len(DISTINCT)] if k < len(DISTINCT) * len(MARKERS) else GRAY
             label = name.replace("$", r"\$").lstrip("_") or name
             axes.scatter(
-                *points[rows].T, s=14, alpha=0.7, color=color, edgecolors="none", label=label
+                *points[rows].T,
+                s=14,
+                alpha=0.7,
+                color=color,
+                marker=MARKERS[k // len(DISTINCT) % len(MARKERS)],
+                edgecolors="none",
+                label=label,
             )
-        axes.legend(frameon=False, fontsize="small")
+        axes.legend(
+            frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=4
+        )
     if cross is not None:
         axes.plot(*cross, "x", color="black", markersize=13, markeredgewidth=2.5)
     axes.set_xlabel(f"PC 1 ({explained[0]:.0%} of variance)")

@@ -5,7 +5,7 @@ from html import escape
 
 from cutaway.runs.drawn_masks import element
 from cutaway.runs.preprocessing import Headline
-from cutaway.runs.report import ReportData, page_around
+from cutaway.runs.report import ReportData, heading, how_to_explain, page_around
 
 STYLE = """
 .grid { display: flex; flex-wrap: wrap; gap: .6rem; }
@@ -50,13 +50,12 @@ def dense_page(
         of_scores: HTML below the table of the scores.
         worst: validation examples, the worst first.
     """
-    heading = f"Validation {data.examples}, the worst first"
+    title = f"Validation {data.examples}, the worst first"
     if len(worst) < count:
-        heading = f"The {len(worst)} worst of {count:,} validation {data.examples}"
+        title = f"The {len(worst)} worst of {count:,} validation {data.examples}"
     counted = f"{count:,} validation {data.examples if count != 1 else data.examples[:-1]}"
     head = (
-        f"<h1>{escape(data.title)}</h1>"
-        f'<p class="soft">Scores are those of the {counted}, whole. '
+        heading(data) + f'<p class="soft">Scores are those of the {counted}, whole. '
         f"{_selection(data)}</p>"
         f'<p class="headline">{escape(headline.before)}<b>{headline.score}</b>'
         f"{escape(headline.after)}</p>"
@@ -67,7 +66,7 @@ def dense_page(
         head,
         of_data=_grid(grid),
         of_scores=of_scores,
-        last=[(heading, _worst(worst))],
+        last=[(title, _worst(worst) + how_to_explain(data))],
         style=STYLE,
     )
 

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import math
+import shlex
 import time
 import warnings
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from cutaway.nn import Module, seed
 from cutaway.nn.trees import take_rows
 from cutaway.optim import OPTIMIZERS
 from cutaway.runs.base_rate import start_at_base_rate
+from cutaway.runs.beats_baseline import nothing_learned
 from cutaway.runs.class_weights import weighted_spec
 from cutaway.runs.damage import explaining_damage
 from cutaway.runs.dense_checks import Problem
@@ -35,7 +37,7 @@ from cutaway.runs.kinds import KINDS
 from cutaway.runs.networks import NARROWER, build_network
 from cutaway.runs.options import TrainingOptions
 from cutaway.runs.preprocessing import Preprocessing
-from cutaway.runs.report import ReportData, render
+from cutaway.runs.report import Remark, ReportData, render
 from cutaway.runs.run_folder import RunFolder
 from cutaway.runtime.exhaustion import expect_room, explaining_placing
 from cutaway.train import Callback, Checkpoints, EarlyStopping, Probes, Trainer
@@ -79,6 +81,8 @@ class Experiment:
             examples), for the fingerprint of the data; None: frame and training.
         leaks: (data.found_leak.Leak, ...), also in the notes; None: none were looked for.
         trainer, probes: of the last `train`; None before.
+        remarks: what the checks before and after the training found, for the report.
+        explain: the command that explains the row worth looking at, for the report; or "".
     """
 
     has_checks = True  # whether the doctor checks it before and after training
@@ -111,6 +115,8 @@ class Experiment:
     leaks: tuple | None = None
     trainer: Trainer | None = None
     probes: Probes | None = None
+    remarks: list[Remark] = dataclasses.field(default_factory=list)
+    explain: str = ""
 
     def __post_init__(self):
         if self.options.class_weights is not None:
@@ -438,6 +444,18 @@ class Experiment:
         assert self.test is not None
         return run.outputs(self.test[0])
 
+    def inputs_of(self, rows) -> np.ndarray:
+        """The inputs of the saved network for these rows."""
+        return self.x[rows]
+
+    def warning(self, run: Run) -> str:
+        """That nothing was learned, if no score of a run is better than its baseline; or ""."""
+        counts = {"validation": self.validation_rows, "test": self.test_rows}
+        rows = self.preprocessing
+        return nothing_learned(
+            run.metrics, counts=counts, examples=rows.examples, baseline=rows.baseline
+        )
+
     def pictures(self, rows):
         """A function that returns an image element, for each of the rows; or None."""
         return self.preprocessing.pictures(self.x[rows])
@@ -479,6 +497,10 @@ class Experiment:
             metrics=run.metrics,
             examples=rows.examples,
             target=self.target,
+            warning=self.warning(run),
+            remarks=self.remarks,
+            explain=self.explain,
+            doctor=f"cutaway doctor {shlex.quote(str(run.path))}",
             **parts,
         )
 
@@ -537,7 +559,9 @@ def rows_page(experiment: Experiment, run: Run, command: str) -> str:
     validation, preprocessing = experiment.validation, experiment.preprocessing
     outputs = experiment.outputs(run, validation)
     frame = experiment.frame[validation]
+    inputs = experiment.inputs_of(validation)
     truth = preprocessing.truth(experiment.y[validation])
+    reasons = preprocessing.reasons(run, inputs, truth, outputs)
     return render(
         experiment.report_data(
             run,
@@ -551,6 +575,7 @@ def rows_page(experiment: Experiment, run: Run, command: str) -> str:
             pictures=experiment.pictures(validation),
             baseline=preprocessing.baseline,
             chart=preprocessing.chart(frame, truth, outputs),
-            extra_sections=experiment.extra_sections(run),
+            extra_sections=[*reasons.sections, *experiment.extra_sections(run)],
+            first_columns=reasons.columns,
         )
     )

@@ -38,6 +38,7 @@ from cutaway.runs.options.flags import SKIP_OPTION
 from cutaway.runs.options.images import ImageOptions, stage_widths
 from cutaway.runs.preprocessing import (
     Preprocessing,
+    Reasons,
     class_target,
     expect_format,
     stored_classes,
@@ -161,6 +162,13 @@ class ImageRows(Preprocessing):
                 expected=f"at most {LARGEST_BYTES / 2**30:.0f} GB: they stay in memory",
                 fix="use fewer images at a time, or train with a smaller --size",
             )
+
+    def reasons(self, run, x, truth, outputs):
+        from cutaway.runs.saliency import saliency_section
+
+        if not len(x):
+            return Reasons()
+        return Reasons([("Saliency", saliency_section(run.net, x, truth, outputs, run))])
 
     def pictures(self, x):
         return [functools.partial(_picture, image) for image in x]

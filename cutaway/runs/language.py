@@ -64,6 +64,10 @@ class LanguageRows(Preprocessing):
         return "language"
 
     @property
+    def baseline(self) -> str:
+        return "the unigram model, which knows only how frequent each token is"
+
+    @property
     def metrics(self) -> list[str]:
         return []
 

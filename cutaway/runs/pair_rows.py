@@ -65,6 +65,10 @@ class PairRows(DenseRows):
         self.reverse = reverse
 
     @property
+    def baseline(self) -> str:
+        return self.mean_colors.name
+
+    @property
     def task(self) -> str:
         return "translation"
 

@@ -94,6 +94,19 @@ class Headline:
     after: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Reasons:
+    """Why a run predicts what it predicts, for its report.
+
+    Attributes:
+        sections: [(heading, HTML)].
+        columns: of the data, those that matter most first.
+    """
+
+    sections: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    columns: list[str] = dataclasses.field(default_factory=list)
+
+
 class Preprocessing:
     """Base class. A subclass has `read`, `transform`, `to_json` and `from_json`.
 
@@ -122,7 +135,11 @@ class Preprocessing:
 
     @property
     def baseline(self) -> str:
-        return "predicting the mean"
+        return (
+            "predicting the mean"
+            if self.task == "regression"
+            else "always predicting the majority class"
+        )
 
     @property
     def metrics(self) -> list[str]:
@@ -453,6 +470,17 @@ class Preprocessing:
             (str(name), f"{count:,}", f"{count / total:.1%}")
             for name, count in zip(self.class_names(), self.target.counts, strict=True)
         ]
+
+    def reasons(self, run, x, truth, outputs) -> Reasons:
+        """Why the run predicts what it predicts, for the report.
+
+        Args:
+            run: the Run.
+            x: (rows, ...) encoded validation inputs.
+            truth: see `truth`.
+            outputs: from Run.outputs.
+        """
+        return Reasons()
 
     def pictures(self, x) -> list | None:
         """A function that returns an image element, for each encoded example; or None."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -12,16 +13,40 @@ from cutaway.metrics import confusion_matrix
 from cutaway.nn import Module
 from cutaway.runs.charts import curves, layer_flow, residuals
 from cutaway.runs.preprocessing import score_in_words
-from cutaway.story.html import Markup, page, section, table
+from cutaway.runs.worst_rows import WorstRows, without_dust
+from cutaway.story.html import Markup, folded, page, section, table
 from cutaway.train import History
 
 if TYPE_CHECKING:
     import polars as pl
 
-TALLEST = 1500  # pixels of a drawing of the network; of a taller one the parts are shown first
+TALLEST = 560  # pixels of a drawing of the network that is shown at once
 WORST = 10
-NUMBERS = {"missing", "distinct", "training rows", "fraction", "count"}  # headings over numbers
+NUMBER = re.compile(r"[\d.,%–-]*")  # a cell of a column of numbers
+COLUMNS = 8  # of the data in a table of rows; the others are folded into one cell
 FEW_ROWS = 100  # with fewer validation rows, the accuracy gets a confidence interval
+STYLE = """
+.bar { width: 11rem; height: .9rem; margin-top: .3rem; }
+.bar div { height: 100%; background: var(--accent); border-radius: 2px; }
+:root { --up: #2b7bba; --down: #d95f0e; }
+.words { max-width: 50rem; line-height: 1.9; overflow-wrap: anywhere; }
+.up { border-bottom: 2px solid var(--up); } .down { border-bottom: 2px dotted var(--down); }
+.remark b { display: block; } .remark { margin: .6rem 0; }
+@media (max-width: 600px) { .bar { width: 5rem; } }
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Remark:
+    """A finding of the checks before or after the training.
+
+    Attributes:
+        title: what was found and where, or that nothing was.
+        sentences: evidence, explanation and fix.
+    """
+
+    title: str
+    sentences: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,6 +75,11 @@ class ReportData:
         baseline: of the error, in words.
         chart: an SVG of the validation rows and their predictions, or None.
         extra_sections: [(heading, HTML)] of sections after the errors.
+        warning: that nothing was learned, or "".
+        remarks: what the checks before and after the training found.
+        doctor: the command that checks more.
+        explain: the command that explains the row worth looking at, or "".
+        first_columns: of the data, those that matter most.
     """
 
     title: str
@@ -77,24 +107,34 @@ class ReportData:
     chart: str | None = None
     probes: "pl.DataFrame | None" = None
     extra_sections: list = dataclasses.field(default_factory=list)
+    warning: str = ""
+    remarks: list[Remark] = dataclasses.field(default_factory=list)
+    doctor: str = ""
+    explain: str = ""
+    first_columns: list[str] = dataclasses.field(default_factory=list)
 
 
 def render(data: ReportData) -> str:
     """The page as HTML."""
+    worst = WorstRows.of(data.truth, data.outputs, classes=data.classes is not None)
     sections = [
         _head(data),
-        section("Data", _data(data)),
-        section("Network", _network(data)),
-        section("Training", _learning(data)),
+        section("Checks", _checks(data)),
         section("Scores", _errors(data)),
-        *(section(heading, body) for heading, body in data.extra_sections),
-        section(
-            f"The {min(WORST, len(data.truth))} validation {data.examples} with the largest error",
-            _worst(data),
-        ),
+        *(section(title, body) for title, body in data.extra_sections),
+        *_worst(data, worst),
+        section("Training", _learning(data)),
+        section("Network", _network(data)),
+        section("Data", _data(data)),
         section("Settings", _settings(data)),
     ]
-    return page(data.title, sections)
+    return page(data.title, sections, style=STYLE)
+
+
+def heading(data: ReportData) -> str:
+    """The title, and first of all that nothing was learned, if so."""
+    warning = f'<p class="warning"><b>{escape(data.warning)}</b></p>' if data.warning else ""
+    return f"<h1>{escape(data.title)}</h1>{warning}"
 
 
 def language_page(data: ReportData, sample: str) -> str:
@@ -105,8 +145,8 @@ def language_page(data: ReportData, sample: str) -> str:
     """
     scores = data.metrics["validation"]
     head = (
-        f"<h1>{escape(data.title)}</h1>"
-        '<p class="soft">The scores are those on the validation text, the last part of the text. '
+        heading(data)
+        + '<p class="soft">The scores are those on the validation text, the last part of the text. '
         "The network was not trained on it, but the weights were selected on it.</p>"
         f'<p class="headline">Validation loss: <b>{scores["nats_per_character"]:.3f}</b> nats per '
         f"character; unigram baseline: {scores['baseline_nats_per_character']:.3f}.</p>"
@@ -130,21 +170,37 @@ def page_around(
     """
     sections = [
         head,
-        *(section(heading, body) for heading, body in first),
-        section("Data", _data(data) + of_data),
-        section("Network", _network(data)),
-        section("Training", _learning(data)),
+        section("Checks", _checks(data)),
+        *(section(title, body) for title, body in first),
         section("Scores", _scores_table(data.metrics) + of_scores),
-        *(section(heading, body) for heading, body in last),
+        *(section(title, body) for title, body in last),
+        section("Training", _learning(data)),
+        section("Network", _network(data)),
+        section("Data", _data(data) + of_data),
         section("Settings", _settings(data)),
     ]
-    return page(data.title, sections, style=style)
+    return page(data.title, sections, style=STYLE + style)
+
+
+def _checks(data):
+    """What the checks found, and how to check more."""
+    found = "".join(
+        f'<div class="remark"><b>{escape(remark.title)}</b>'
+        + "".join(f"<div>{escape(sentence)}</div>" for sentence in remark.sentences)
+        + "</div>"
+        for remark in data.remarks
+    )
+    more = (
+        f'<p class="soft">A diagnosis takes longer and measures more:</p>'
+        f"<pre>{escape(data.doctor)}</pre>"
+    )
+    return (found or "<p>The training was not checked.</p>") + (more if data.doctor else "")
 
 
 def _head(data):
     return (
-        f"<h1>{escape(data.title)}</h1>"
-        f'<p class="soft">Scores and errors are those on the {len(data.truth):,} validation '
+        heading(data)
+        + f'<p class="soft">Scores and errors are those on the {len(data.truth):,} validation '
         f"{data.examples}. The network was not trained on them, but the weights were selected on "
         f"them, so scores on new {data.examples} may be slightly worse.</p>"
         f'<p class="headline">{_verdict(data)}</p>'
@@ -163,7 +219,7 @@ def _verdict(data):
     correct = round(scores["accuracy"] * rows)
     text = (
         f"Validation accuracy for {target}: <b>{scores['accuracy']:.3f}</b> "
-        f"({correct} of {rows}); majority-class baseline: {scores['baseline_accuracy']:.3f}."
+        f"({correct:,} of {rows:,}); majority-class baseline: {scores['baseline_accuracy']:.3f}."
     )
     if rows < FEW_ROWS:
         low, high = wilson_interval(correct, rows)
@@ -182,7 +238,11 @@ def wilson_interval(correct: int, rows: int, z: float = 1.96) -> tuple[float, fl
 
 def _data(data):
     notes = "".join(f"<li>{escape(note)}</li>" for note in data.notes)
-    numbers = [k for k, name in enumerate(data.headings) if name in NUMBERS]
+    numbers = [
+        k
+        for k in range(1, len(data.headings))
+        if data.columns and all(NUMBER.fullmatch(str(row[k])) for row in data.columns)
+    ]
     return table(data.headings, data.columns, numbers) + (f"<ul>{notes}</ul>" if notes else "")
 
 
@@ -198,14 +258,38 @@ def _network(data):
         "output_names": [str(c) for c in outputs] if outputs else [data.target],
     }
     picture = draw(data.net, **words)
-    whole = f'<div class="scroll">{picture.svg}</div>{layers}'
+    count = f"{summary.total:,} trainable parameters in {len(summary.rows):,} layers"
+    layers = folded(f"Layer by layer: {count}", layers)
+    kind = "scroll tall" if picture.height > TALLEST else "scroll"
+    whole = f'<div class="{kind}">{picture.svg}</div>'
     if picture.height <= TALLEST:
-        return whole
+        return whole + layers
     short = draw(data.net, **words, depth=1)
-    return (
-        f'<div class="scroll">{short.svg}</div>'
-        f"<details><summary>Layer by layer</summary>{whole}</details>"
-    )
+    first = f'<div class="scroll">{short.svg}</div>'
+    if short.height > TALLEST:
+        first = folded("The parts of the network, drawn", first)
+    same = short.svg == picture.svg
+    return first + ("" if same else folded("The whole network, drawn", whole)) + layers
+
+
+_OF_CURVES = (
+    "Epoch by epoch. Where the validation loss rises while the training loss falls, the network "
+    "learns its rows by heart; where both still fall at the end, more epochs would help."
+)
+_OF_FLOW = (
+    "Layer by layer from the input (left) to the output, at up to three steps of the training: "
+    "the size of the gradient, and that of one update relative to the weights. Where a curve falls "
+    "by powers of ten toward the left, the first layers hardly learn; usual updates are between "
+    "0.0001 and 0.01 of the weights."
+)
+_OF_CHART = (
+    "Gray: what came. Blue: what was predicted before. Where the blue line repeats the gray one a "
+    "step later, the forecast is little more than the last value."
+)
+_OF_RESIDUALS = (
+    "Predicted vs. true: a point on the dashed line is predicted exactly, one above it too high. "
+    "Residuals: how many predictions are too low, left of 0, and too high, right of it."
+)
 
 
 def _learning(data):
@@ -225,6 +309,7 @@ def _learning(data):
     )
     return (
         f"<p>{counted} in {metrics['seconds']:.1f} s{where}.{why}{best}</p>"
+        f'<p class="soft">{_OF_CURVES}</p>'
         f'<div class="chart">{curves(data.history, data.best_epoch)}</div>' + _flow(data)
     )
 
@@ -234,19 +319,17 @@ def _flow(data):
     chart = None if data.probes is None else layer_flow(data.probes)
     if chart is None:
         return ""
-    return (
-        '<p class="soft">Layer by layer from the input (left): size of the gradient, and size of '
-        "one update relative to the weights.</p>"
-        f'<div class="chart">{chart}</div>'
-    )
+    return f'<p class="soft">{_OF_FLOW}</p><div class="chart">{chart}</div>'
 
 
 def _errors(data):
     scores = _scores_table(data.metrics)
     if data.classes is None:
         shown = residuals(data.truth.ravel(), data.outputs.ravel(), data.target)
-        charts = [shown] if data.chart is None else [data.chart, shown]
-        return scores + "".join(f'<div class="chart">{chart}</div>' for chart in charts)
+        chart = "" if data.chart is None else f'<div class="chart">{data.chart}</div>'
+        if chart:
+            chart = f'<p class="soft">{_OF_CHART}</p>{chart}'
+        return f'{scores}{chart}<p class="soft">{_OF_RESIDUALS}</p><div class="chart">{shown}</div>'
     return scores + _confusion(data)
 
 
@@ -275,51 +358,117 @@ def _confusion(data):
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     return (
         '<p class="soft">Confusion matrix: rows are true classes, columns predicted classes; '
-        "percentages are per true class.</p>"
+        "percentages are per true class. The diagonal is right, all other cells are mistakes.</p>"
         f'<div class="scroll"><table class="matrix"><tr><th></th>{head}</tr>{body}</table></div>'
     )
 
 
-def _worst(data):
-    truth = outputs = np.zeros((0, 0))
+def _worst(data, worst: WorstRows) -> list[str]:
+    """[a section]: of classes the wrong rows, of values those with the largest errors."""
+    count = len(data.truth)
+    if not count:
+        return []
     if data.classes is None:
-        # for rows with several values, the means are shown
-        truth = data.truth.reshape(len(data.truth), -1)
-        outputs = data.outputs.reshape(truth.shape)
-        wrong = np.abs(outputs - truth).mean(axis=1)
-        steps = truth.shape[1]
-        of = "" if steps == 1 else f", mean of {steps} steps"
-        headings = ["row", f"true {data.target}{of}", f"predicted{of}", f"error{of}"]
-    else:
-        wrong = -data.outputs[np.arange(len(data.truth)), data.truth]
-        headings = ["row", f"true {data.target}", "predicted", "probability of the true class"]
-    order = np.argsort(-wrong, kind="stable")[:WORST]
+        shown = worst.order[:WORST]
+        title = f"The {number_of(len(shown), data.examples)} with the largest errors"
+        return [section(title, _values(data, shown, worst.errors))]
+    if not worst.wrong:
+        shown = worst.order[:WORST]
+        lead = (
+            '<p class="soft">The predicted class is always the true one. These are the least sure '
+            "predictions.</p>"
+        )
+        title = f"Of {number_of(count, data.examples)} none is predicted wrong"
+        return [section(title, lead + _classes(data, shown))]
+    shown = worst.order[: min(WORST, worst.wrong)]
+    title = f"Wrong predictions: {worst.wrong:,} of {number_of(count, data.examples)}"
+    which = "All of them" if len(shown) == worst.wrong else f"{len(shown)} of them"
+    lead = f'<p class="soft">{which}, the one of which the network is surest first.</p>'
+    return [section(title, lead + _classes(data, shown))]
+
+
+def _values(data, shown, errors) -> str:
+    # for rows with several values, the means are shown
+    truth = without_dust(data.truth).reshape(len(data.truth), -1)
+    outputs = data.outputs.reshape(truth.shape)
+    steps = truth.shape[1]
+    of = "" if steps == 1 else f", mean of {steps} steps"
+    headings = [f"true {data.target}{of}", f"predicted{of}", f"error{of}"]
+    cells = [
+        [_number(float(value)) for value in (truth[k].mean(), outputs[k].mean(), errors[k])]
+        for k in shown
+    ]
+    return _rows(data, shown, headings, cells, numbers=(0, 1, 2, 3))
+
+
+def _classes(data, shown) -> str:
+    headings = [f"true {data.target}", "predicted", "its probability", "that of the true class"]
+    cells = []
+    for k in shown:
+        guess, truth = int(data.outputs[k].argmax()), int(data.truth[k])
+        p = data.outputs[k]
+        names = [str(data.classes[truth]), str(data.classes[guess])]
+        cells.append([*names, f"{p[guess]:.1%}", f"{p[truth]:.1%}"])
+    return _rows(data, shown, headings, cells, numbers=(0, 3, 4))
+
+
+def number_of(count: int, examples: str) -> str:
+    """Validation examples in words: "1 validation row", "2 validation series"."""
+    one = examples if examples.endswith("series") else examples[:-1]
+    return f"{count:,} validation {one if count == 1 else examples}"
+
+
+def _rows(data, shown, headings, cells, *, numbers) -> str:
+    """A table of rows: their numbers, these cells, and what is in the data."""
     assert data.rows is not None  # of kinds with one prediction per row
     others = [
         name
         for name in data.rows.columns
         if name != data.target and not data.rows[name].dtype.is_nested()
     ]
-    rows = []
-    for k in order:
-        if data.classes is None:
-            shown = [_number(float(truth[k].mean())), _number(float(outputs[k].mean()))]
-            shown.append(_number(float(wrong[k])))
-        else:
-            shown = [str(data.classes[data.truth[k]]), str(data.classes[data.outputs[k].argmax()])]
-            shown.append(f"{-wrong[k]:.1%}")
-        cells = data.rows.row(int(k), named=True)
-        values = ["" if cells[name] is None else str(cells[name]) for name in others]
-        row = [f"{data.row_numbers[k]:,}", *shown, *values]
-        rows.append([*row, Markup(data.pictures[k]())] if data.pictures else row)
-    headings = [*headings, *others, *([""] if data.pictures else [])]
-    return table(headings, rows, numbers=(0, 3))
+    folded_columns = []
+    if len(others) > COLUMNS + 2:
+        first = [name for name in data.first_columns if name in others]
+        others = [*first, *(name for name in others if name not in first)]
+        others, folded_columns = others[:COLUMNS], others[COLUMNS:]
+    body = []
+    for k, own in zip(shown, cells, strict=True):
+        values = data.rows.row(int(k), named=True)
+        given = [_cell(values[name]) for name in others]
+        row = [f"{data.row_numbers[k]:,}", *own, *given]
+        if data.pictures:  # first, where a phone shows it
+            row.insert(1, Markup(data.pictures[k]()))
+        if folded_columns:
+            rest = ", ".join(f"{name} = {_cell(values[name])}" for name in folded_columns)
+            row.append(Markup(folded(f"{len(folded_columns)} more", escape(rest))))
+        body.append(row)
+    if data.pictures:
+        numbers = [k + (k > 0) for k in numbers]
+    headings = ["row", *([""] if data.pictures else []), *headings, *others]
+    headings += ["other columns"] if folded_columns else []
+    return table(headings, body, numbers=numbers) + how_to_explain(data)
+
+
+def how_to_explain(data) -> str:
+    """HTML: the command that explains the first of the worst examples."""
+    if not data.explain:
+        return ""
+    return (
+        '<p class="soft">Why the first one is predicted so, down to single weights (explain counts '
+        f"from 0):</p><pre>{escape(data.explain)}</pre>"
+    )
+
+
+def _cell(value) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value is None else str(value)
 
 
 def _settings(data):
     rows = [(str(name), str(value)) for name, value in data.config.items() if value is not None]
     command = f"<pre>{escape(data.command)}</pre>" if data.command else ""
-    return command + table(("setting", "value"), rows)
+    return command + folded("All settings", table(("setting", "value"), rows))
 
 
 def _number(value):

@@ -9,6 +9,7 @@ import numpy as np
 from cutaway.explain import grad_cam
 
 SHOWN = 4
+FIGURE = "display:inline-block;vertical-align:top;width:180px;margin:0 1em 1em 0"
 
 
 def saliency_section(net, x, truth, outputs, run) -> str:
@@ -32,13 +33,13 @@ def saliency_section(net, x, truth, outputs, run) -> str:
         if guess != truth[k]:
             caption += f" (true class: {classes[truth[k]]})"
         figures.append(
-            f'<figure style="display:inline-block;margin:0 1em 1em 0">{heat_image(x[k], found)}'
-            f"<figcaption>{escape(caption)}</figcaption></figure>"
+            f'<figure style="{FIGURE}">{heat_image(x[k], found)}'
+            f'<figcaption class="soft">{escape(caption)}</figcaption></figure>'
         )
     return (
-        "<p>Grad-CAM: bright regions support the prediction in the last convolution. Shown are "
-        f"the {half} images with the lowest and the {half} with the highest probability of the "
-        "true class.</p>" + "".join(figures)
+        '<p class="soft">Grad-CAM: where an image is bright, the last convolution finds what '
+        "speaks for the prediction; where it is dark, nothing. Shown are the images with the "
+        "lowest and those with the highest probability of the true class.</p>" + "".join(figures)
     )
 
 

@@ -250,6 +250,18 @@ class SeriesRows(Preprocessing):
         """(rows, horizon) in the unit of the series, also for a horizon of 1."""
         return super().untransform_target(y).reshape(len(y), self.horizon)
 
+    def input_parts(self) -> list[tuple[str, tuple]]:
+        """(column, index in an encoded window) of each column."""
+        return [(name, (slice(None), k)) for k, name in enumerate(self.columns)]
+
+    def reasons(self, run, x, truth, outputs):
+        from cutaway.runs.importance import importance_reasons
+
+        return importance_reasons(
+            run.outputs, x, truth, self.input_parts(), self.classes,
+            examples=self.examples, target=self.target.name,
+        )  # fmt: skip
+
     def naive(self, x) -> np.ndarray:
         """(rows, horizon): the seasonal naive forecast after each window, in its unit."""
         ahead = np.arange(self.horizon)

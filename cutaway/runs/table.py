@@ -74,6 +74,21 @@ class TableRows(Preprocessing):
     def features(self) -> list[str]:
         return self.fitted.features
 
+    def input_parts(self) -> list[tuple[str, tuple]]:
+        """(column, index of its features in an encoded row) of each column of the table."""
+        places: dict[str, list[int]] = {}
+        for k, name in enumerate(self.fitted.feature_sources):
+            places.setdefault(name, []).append(k)
+        return [(name, (columns,)) for name, columns in places.items()]
+
+    def reasons(self, run, x, truth, outputs):
+        from cutaway.runs.importance import importance_reasons
+
+        return importance_reasons(
+            run.outputs, x, truth, self.input_parts(), self.classes,
+            examples=self.examples, target=self.target.name,
+        )  # fmt: skip
+
     @property
     def encoders(self) -> list:
         return self.fitted.encoders

@@ -28,7 +28,7 @@ from cutaway.runs.experiment import IN_MEMORY, Experiment
 from cutaway.runs.interval import PredictionInterval, interval_json
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.text import TextOptions
-from cutaway.runs.preprocessing import Preprocessing, expect_format
+from cutaway.runs.preprocessing import Preprocessing, Reasons, expect_format
 from cutaway.runs.schema import read_form
 from cutaway.runs.split import make_test_set, split_table
 from cutaway.train.blocks import expect_batch
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 MAX_LENGTH = 256  # default limit of tokens per text: later ones rarely change the label
 MAX_EMPTY = 0.05  # fraction of texts without words that training skips with a note
 PIECES = "wordpiece"  # kind of tokens of a pretrained model, which comes with its tokenizer
+LARGE = 5_000_000  # parameters, from which on a prediction is slow
 SHOWN = 240  # characters of a text in the report
 
 
@@ -182,6 +183,14 @@ class TextRows(Preprocessing):
                 f"texts in {self.column!r}, target in {self.target.name!r}",
                 fix=did_you_mean(name, frame.columns),
             )
+
+    def reasons(self, run, x, truth, outputs):
+        from cutaway.runs.word_pushes import MOST, MOST_OF_LARGE, words_section
+
+        large = sum(p.size for p in run.net.parameters()) > LARGE
+        budget = MOST_OF_LARGE if large else MOST
+        body = words_section(run.outputs, self, x, truth, outputs, budget=budget)
+        return Reasons([] if body is None else [("Words that push", body)])
 
     def predictions(self, frame, outputs):
         import polars as pl

@@ -81,6 +81,18 @@ class TimeSeriesClassificationRows(Preprocessing):
         y = self.class_numbers(frame) if with_target else None
         return TableArrays(x, y, np.arange(len(x)), [])
 
+    def input_parts(self) -> list[tuple[str, tuple]]:
+        """(channel, index in an encoded series) of each channel."""
+        return [(f"channel {k + 1}", (slice(None), k)) for k in range(self.channels)]
+
+    def reasons(self, run, x, truth, outputs):
+        from cutaway.runs.importance import importance_reasons
+
+        return importance_reasons(
+            run.outputs, x, truth, self.input_parts(), self.classes,
+            examples=self.examples, target=self.target.name, columns="channel",
+        )  # fmt: skip
+
 
 def ucr_frame(data: UCRDataset):
     """A UCRDataset as a polars frame with the columns values and class."""

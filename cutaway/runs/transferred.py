@@ -19,7 +19,6 @@ from cutaway.optim import OPTIMIZERS
 from cutaway.runs.base_rate import start_at_base_rate
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.finished_run import Run, trainer_for
-from cutaway.runs.kinds import KINDS
 from cutaway.runs.nearest_neighbors import ValidationFeatures
 from cutaway.runs.networks import transferred
 from cutaway.runs.options.transfer import TransferOptions
@@ -95,6 +94,9 @@ class HeadExperiment(_PretrainedExperiment):
     def outputs(self, run, rows):
         return run.to_predictions(self._raw(self.x[rows]))
 
+    def inputs_of(self, rows):
+        return self.inputs[rows]
+
     def pictures(self, rows):
         return self.preprocessing.pictures(self.inputs[rows])
 
@@ -102,7 +104,7 @@ class HeadExperiment(_PretrainedExperiment):
         return self.x[self.validation]
 
     def extra_sections(self, run):
-        return transfer_sections(self, run, self.inputs)
+        return transfer_sections(self, run)
 
     def test_outputs(self, run):
         assert self.test is not None
@@ -145,33 +147,20 @@ class FineTuningExperiment(_PretrainedExperiment):
             run.save()
 
     def extra_sections(self, run):
-        return transfer_sections(self, run, self.x)
+        return transfer_sections(self, run)
 
 
-def transfer_sections(experiment, run, x) -> list:
-    """Sections of the report: a projection of the validation features, and saliency maps.
-
-    Args:
-        x: inputs (rows, ...) of the full network, all rows.
-    """
-    validation, preprocessing = experiment.validation, experiment.preprocessing
-    truth, kept = (
-        preprocessing.truth(experiment.y[validation]),
-        ValidationFeatures.read(run.folder),
-    )
+def transfer_sections(experiment, run) -> list:
+    """[a section of the report]: a projection of the validation features."""
+    preprocessing = experiment.preprocessing
+    kept = ValidationFeatures.read(run.folder)
     body = "frozen" if not experiment.options.fine_tune else "fine-tuned"
-    found = [
+    return [
         (
             f"Projection of the {body} features",
             projection_section(kept.features, kept.truth, preprocessing.classes, experiment.target),
         )
     ]
-    if KINDS[experiment.kind].shows_saliency(experiment.spec):
-        from cutaway.runs.saliency import saliency_section
-
-        outputs = experiment.outputs(run, validation)
-        found.append(("Saliency", saliency_section(run.net, x[validation], truth, outputs, run)))
-    return found
 
 
 def prepare_transfer(

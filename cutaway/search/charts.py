@@ -1,7 +1,7 @@
 """Plots of a search and of learning curves, by matplotlib."""
 
 from cutaway.story.figures import BLUE, GRAY, ORANGE
-from cutaway.story.panels import new_figure
+from cutaway.story.panels import legend_above, new_figure
 
 
 def _figure(panels: int, *, width: float = 4.6):
@@ -68,7 +68,7 @@ def _course(one, summary):
     one.set_title(f"validation {summary['measure'].removeprefix('val_').replace('_', ' ')}")
     one.set_xlabel("trial")
     one.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
-    one.legend(frameon=False)
+    legend_above(one)
 
 
 COLORS = (BLUE, ORANGE, GRAY, "#4a9d5b", "#8d5fb0")
@@ -101,5 +101,5 @@ def compare_figure(found):
     one.set_xticks([], minor=True)
     one.set_xlabel(f"training {found.summary['examples']}")
     one.set_ylabel(f"test {found.summary['score']}")
-    one.legend(frameon=False)
+    legend_above(one)
     return figure

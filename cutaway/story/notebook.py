@@ -113,13 +113,14 @@ def folded(summary: str, body: str) -> str:
 
 
 def chart(svg: str) -> str:
-    """A plot as SVG: it takes the color of the text around it, and ids of its own."""
-    return f'<div class="chart">{_with_own_ids(_themed(svg))}</div>'
+    """A plot as SVG, with ids of its own; see figures.svg_of and plot.side_by_side."""
+    svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)  # HTML needs none
+    return f'<div class="chart">{_with_own_ids(svg)}</div>'
 
 
 def chart_of(figure) -> str:
     """A matplotlib figure as `chart`."""
-    return chart(svg_of(figure, transparent=True))
+    return chart(svg_of(figure))
 
 
 def story_parts(story, *, plotted: bool) -> str:
@@ -142,19 +143,6 @@ def story_parts(story, *, plotted: bool) -> str:
             return body
         body += chart_of(axes.figure)
     return body
-
-
-_LEGEND = re.compile(r'(<g id="legend_\d+">\s*<g id="patch_\d+">\s*<path [^>]*?)fill: #ffffff')
-
-
-def _themed(svg: str) -> str:
-    """The SVG without a ground of its own, and what was black in the color of the text."""
-    svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)  # HTML needs none
-    svg = _LEGEND.sub(r"\1fill: var(--ground)", svg)
-    svg = svg.replace('<rect width="100%" height="100%" fill="#fff"/>', "")
-    svg = re.sub(r"(fill|stroke): ?#000000", r"\1: currentColor", svg)
-    svg = re.sub(r'(fill|stroke)="#000"', r'\1="currentColor"', svg)
-    return svg.replace("<svg ", '<svg fill="currentColor" ', 1)
 
 
 def _with_own_ids(svg: str) -> str:

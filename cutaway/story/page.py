@@ -7,22 +7,25 @@ import numpy as np
 
 from cutaway.errors import OptionError, expect_path, expect_type
 from cutaway.story.figures import svg_of
-from cutaway.story.formula import Exact, mathml
-from cutaway.story.html import page, section
+from cutaway.story.formula import Exact
+from cutaway.story.formula_lines import STYLE as OF_FORMULAS
+from cutaway.story.formula_lines import formula_lines
+from cutaway.story.html import folded, page, section
 from cutaway.story.svg import Drawing, write_into
 from cutaway.story.text import Story
 
-STYLE = """
+STYLE = (
+    """
 .exact { border-bottom: 1px dotted var(--soft); cursor: help; }
 math .exact { border-bottom: 0; text-decoration: underline dotted var(--soft); }
-.formula { overflow-x: auto; overflow-y: hidden; padding: .4rem 0 .7rem; font-size: 1.15rem; }
-.formula math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", math; }
 mtable { math-style: normal; } mtd { padding: .25em 0; }
 mtd[columnalign="right"] { text-align: right; } mtd[columnalign="left"] { text-align: left; }
 mtable.matrix { border: solid currentColor; border-width: 0 1.5px; border-radius: 5px; }
 mtable.matrix > mtr > mtd { padding: .12em .45em; text-align: right; }
 figure { margin: 1rem 0; }
 """
+    + OF_FORMULAS
+)
 
 SCREEN = 1000  # pixels; a taller drawing goes to the end of the page
 
@@ -68,7 +71,8 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
     if drawing is not None:
         figure = f'<figure class="scroll">{_without_addresses(drawing.svg)}</figure>'
         if drawing.height > SCREEN:
-            parts.append(f"<section>{section('The network', figure)}</section>\n")
+            shown = folded("The whole drawing", figure) if stories else figure
+            parts.append(f"<section>{section('The network', shown)}</section>\n")
         else:
             parts.insert(1 + bool(lead), figure)
     write_into(path, page(title, parts, style=STYLE))
@@ -87,7 +91,7 @@ def _section(story) -> str:
     formula = story.latex()
     body = ""
     if formula is not None:
-        body += f'<div class="formula">{mathml(formula, exact)}</div>'
+        body += formula_lines(formula, exact)
     content = story.html()
     body += exact.mark(content)
     if type(story).plot is not Story.plot and "<svg" not in content and "<img" not in content:

@@ -12,6 +12,8 @@ import numpy as np
 
 SIGNED = "cividis"
 AMOUNT = "viridis"
+CHARACTERS = 14  # of small text to an inch
+LEGEND_ROW = 13  # points
 UP, DOWN = "#2b7bba", "#d95f0e"  # what raises an output, and what lowers it
 
 
@@ -44,6 +46,30 @@ def signed_bars(axes, labels, values, *, label: str):
     axes.axvline(0, color="gray", linewidth=0.8)
     axes.set_xlabel(label)
     return axes
+
+
+def legend_above(axes, **options):
+    """The legend above the axes, below their title, where it covers nothing; returns it.
+
+    Args:
+        options: more of Axes.legend.
+    """
+    labels = axes.get_legend_handles_labels()[1]
+    wide = max((len(label) for label in labels), default=0) + 7  # the handle, in characters
+    inches = axes.figure.get_figwidth() * axes.get_position().width
+    columns = min(len(labels), max(1, int(inches * CHARACTERS / wide)))
+    rows = -(-len(labels) // max(1, columns))
+    if axes.get_title():
+        axes.set_title(axes.get_title(), pad=10 + LEGEND_ROW * rows)
+    return axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=max(1, columns),
+        frameon=False,
+        fontsize="small",
+        borderaxespad=0.2,
+        **options,
+    )
 
 
 def signed_range(values) -> dict:

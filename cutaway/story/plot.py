@@ -2,7 +2,8 @@
 
 For reports that every run writes: importing matplotlib and drawing two figures with it took a fifth
 of `cutaway train` on a small table. They look as matplotlib's do, whose sizes these are: units are
-points, texts 10 high.
+points, texts 10 high. Axes and texts have the color of the text around the plot, so they are read
+on a light and on a dark page; legends stand above the axes, where they cover nothing.
 """
 
 import dataclasses
@@ -16,10 +17,13 @@ from cutaway.story.svg import text_width
 SIZE, TITLE = 10.0, 12.0  # of texts
 TICK, PAD = 3.5, 3.5  # length of a tick, and the space to its label
 EDGE = 3.0  # around a panel
-BETWEEN = 14.0  # rows of panels
+BETWEEN = 14.0  # panels
+NARROWEST, BASIS = 0.72, 0.8  # of a panel, relative to its width: then its text is still read
+WIDE = 480.0  # a panel wider than this scrolls on a phone
 MARGIN = 0.05  # of the data's range, left free on both sides
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)  # of ticks, times a power of ten
 HANDLE, GAP, ROW = 20.0, 8.0, 16.65  # in legends: the line, the space to its text, the height
+LEGEND_LEFT = 30.0  # where a legend begins
 
 
 @dataclasses.dataclass
@@ -47,7 +51,7 @@ class Plot:
         title: above it.
         x_label, y_label: of the axes.
         log_y: whether the vertical axis is logarithmic; values <= 0 are then left out.
-        whole_x: whether ticks of the horizontal axis are at integers only.
+        whole_x, whole_y: whether ticks of an axis are at integers only, as for epochs and counts.
         x_ticks: {position: label} of the horizontal axis; None: chosen.
         unit: whether both axes go from 0 to 1, as for proportions, whatever the data.
 
@@ -55,8 +59,8 @@ class Plot:
         >>> from cutaway.story.plot import Plot, side_by_side
         >>> plot = Plot("loss", x_label="epoch")
         >>> plot.line([1, 2, 3], [0.9, 0.5, 0.4], color="#2b7bba", label="training")
-        >>> svg = side_by_side([plot])
-        >>> svg.count("<svg"), svg.count("<polyline")
+        >>> html = side_by_side([plot])
+        >>> html.count("<svg"), html.count("<polyline")
         (1, 2)
     """
 
@@ -68,6 +72,7 @@ class Plot:
         y_label: str = "",
         log_y: bool = False,
         whole_x: bool = False,
+        whole_y: bool = False,
         x_ticks: dict | None = None,
         unit: bool = False,
     ):
@@ -76,6 +81,7 @@ class Plot:
         self.y_label = y_label
         self.log_y = log_y
         self.whole_x = whole_x
+        self.whole_y = whole_y
         self.x_ticks = x_ticks
         self.unit = unit
         self.marks: list[_Mark] = []
@@ -107,38 +113,53 @@ class Plot:
 
     # drawing
 
-    def svg(self, left: float, width: float, height: float) -> str:
-        """The panel's elements, in a box of this size that begins at `left`."""
+    def svg(self, width: float, height: float, *, legend_rows: int | None = None) -> str:
+        """The panel's elements, in a box of this size.
+
+        Args:
+            legend_rows: lines of text to leave free for the legend; None: as many as it has.
+        """
         x_low, x_high = self._limits("x")
         y_low, y_high = self._limits("y")
+        legend = self._legend_lines(width)
+        top = EDGE + (TITLE + 7 if self.title else 4)
+        y1 = top + ROW * (len(legend) if legend_rows is None else legend_rows)
         y_ticks = _log_ticks(y_low, y_high) if self.log_y else None
         if y_ticks is None:
-            room = height - 60
-            y_ticks = _ticks(y_low, y_high, min(9, max(2, int(room / (2 * SIZE)))))
+            room = height - y1 - 40
+            most = min(9, max(2, int(room / (2 * SIZE))))
+            y_ticks = _ticks(y_low, y_high, most, whole=self.whole_y)
         label_width = max((text_width(label, SIZE) for label in y_ticks.values()), default=0.0)
-        x0 = left + EDGE + label_width + PAD + TICK + (SIZE * 1.45 if self.y_label else 0)
-        x1 = left + width - EDGE - 6
+        x0 = EDGE + label_width + PAD + TICK + (SIZE * 1.45 if self.y_label else 0)
+        x1 = width - EDGE - 6
         y0 = height - EDGE - TICK - PAD - SIZE - (SIZE * 1.45 if self.x_label else 0)
-        y1 = EDGE + (TITLE + 7 if self.title else 4)
         x_ticks = self.x_ticks
         if x_ticks is None:
             most = min(9, max(2, int((x1 - x0) / (3 * SIZE))))
             x_ticks = _ticks(x_low, x_high, most, whole=self.whole_x)
+            if self.whole_x:  # there is no layer 0, and no epoch after the last one
+                margin = (x_high - x_low) * MARGIN / (1 + 2 * MARGIN) * (1 - 1e-9)
+                x_ticks = {
+                    x: label
+                    for x, label in x_ticks.items()
+                    if x_low + margin <= x <= x_high - margin
+                }
         across = _Scale(x_low, x_high, x0, x1)
         up = _Scale(y_low, y_high, y0, y1, log=self.log_y)
         parts = [_grid(across, up, x_ticks, y_ticks)]
         parts += [self._drawn(mark, across, up) for mark in self.marks]
-        parts += [_axes(across, up, x_ticks, y_ticks)]
+        parts += [_axes(across, up, x_ticks, y_ticks, most=width - EDGE)]
         middle = (x0 + x1) / 2
         if self.title:
-            parts.append(_text(middle, y1 - 6, self.title, "middle", TITLE))
+            parts.append(_text(middle, EDGE + TITLE, self.title, "middle", TITLE))
+        parts += [self._legend_line(line, x0, top + ROW * k) for k, line in enumerate(legend)]
         if self.x_label:
             parts.append(_text(middle, height - EDGE - 2, self.x_label, "middle"))
         if self.y_label:
-            x, y = left + EDGE + SIZE - 1, (y0 + y1) / 2
+            x, y = EDGE + SIZE - 1, (y0 + y1) / 2
             turned = f' transform="rotate(-90 {x:.1f} {y:.1f})"'
             parts.append(_text(x, y, self.y_label, "middle", extra=turned))
-        return "".join([*parts, self._legend(across, up)])
+        return "".join(parts)
 
     def _limits(self, axis: str) -> tuple[float, float]:
         """The range of the data on an axis, with a margin on both sides."""
@@ -183,75 +204,67 @@ class Plot:
             found += _dots(x[ok], y[ok], style)
         return found
 
-    def _legend(self, across, up) -> str:
-        """The labels, where they cover the fewest points."""
-        shown = [mark for mark in self.marks if mark.label is not None]
-        if not shown:
-            return ""
-        width = HANDLE + GAP + max(text_width(str(mark.label), SIZE) for mark in shown)
-        height = ROW * len(shown)
-        px, py = self._covered(across, up)
-        rows = np.linspace(up.end + 7, up.start - 7 - height, 9)
-        left, right = across.start + 9, across.end - 9 - width
-        columns = (right, left, (left + right) / 2)
-        places = [(x, rows[k]) for k in (0, 8, 4, 2, 6, 1, 3, 5, 7) for x in columns]
-        x, y = min(
-            places,
-            key=lambda at: np.count_nonzero(
-                (px > at[0] - 4) & (px < at[0] + width + 4)
-                & (py > at[1] - 4) & (py < at[1] + height + 4)
-            ),
-        )  # fmt: skip
-        parts = []
-        for mark in shown:
-            y += ROW
-            line = y - 5.2
-            if mark.kind != "points":
+    def legend_rows(self, width: float) -> int:
+        """Lines of text that the legend takes in a panel of this width."""
+        return len(self._legend_lines(width))
+
+    def _legend_lines(self, width: float) -> list[list[_Mark]]:
+        """The marks with a label, as many in a line as fit."""
+        lines, free = [], 0.0
+        for mark in self.marks:
+            if mark.label is None:
+                continue
+            needed = _legend_width(mark)
+            if not lines or needed > free:
+                lines.append([])
+                free = width - 2 * EDGE - LEGEND_LEFT
+            lines[-1].append(mark)
+            free -= needed
+        return lines
+
+    def _legend_line(self, marks, x0: float, y: float) -> str:
+        parts, x = [], min(x0, LEGEND_LEFT)
+        line, text = y + 6.5, y + 10.0
+        for mark in marks:
+            if mark.kind == "bars":
+                box = f'<rect x="{x:.2f}" y="{line - 4:.2f}" width="{HANDLE:g}" height="8" '
+                opacity = mark.style["opacity"]
+                parts.append(f'{box}fill="{mark.style["color"]}" fill-opacity="{opacity:g}"/>')
+            elif mark.kind != "points":
                 parts.append(_polyline([x, x + HANDLE], [line, line], mark.style))
             if mark.style["dot"]:
                 parts.append(_dots([x + HANDLE / 2], [line], mark.style))
-            parts.append(_text(x + HANDLE + GAP, y - 1.7, str(mark.label), "start"))
+            parts.append(_text(x + HANDLE + GAP / 2, text, str(mark.label), "start"))
+            x += _legend_width(mark)
         return "".join(parts)
 
-    def _covered(self, across, up):
-        """Points along all that is drawn, which the legend should leave free."""
-        xs, ys = [np.zeros(0)], [np.zeros(0)]
-        for mark in self.marks:
-            if mark.kind == "vertical":
-                ys.append(np.linspace(up.start, up.end, 50))
-                xs.append(np.full(50, across.at(mark.x)[0]))
-                continue
-            if mark.kind == "bars":
-                x, y = (mark.x[1:] + mark.x[:-1]) / 2, mark.y
-            else:
-                x, y = mark.x, np.where(mark.y > 0, mark.y, math.nan) if self.log_y else mark.y
-            x, y = across.at(x), up.at(y)
-            if mark.kind == "line" and 1 < len(x) < 50:
-                fine = np.linspace(0, len(x) - 1, 100)
-                x, y = (np.interp(fine, np.arange(len(v)), v) for v in (x, y))
-            xs.append(x)
-            ys.append(y)
-        return np.concatenate(xs), np.concatenate(ys)
+
+def _legend_width(mark: _Mark) -> float:
+    return HANDLE + 2 * GAP + text_width(str(mark.label), SIZE)
 
 
-def side_by_side(plots, *, width: float = 316.8, height: float = 223.2) -> str:
-    """Some Plots beside each other, each so wide and high, as one SVG element.
+def side_by_side(plots, *, width: float = 316.8, height: float = 236.0) -> str:
+    """Some Plots beside each other, each an SVG element of this width and height in points.
 
-    Up to three stand in a row, four in two rows of two.
+    They wrap to as many lines as the page needs, so one stands above the other on a phone. There
+    a panel wider than WIDE scrolls.
     """
-    across = min(len(plots), 2 if len(plots) == 4 else 3)
+    legend_rows = max((plot.legend_rows(width) for plot in plots), default=0)
+    high = height + ROW * max(0, legend_rows - 1)
+    if width <= WIDE:
+        fit = f"flex:1 1 {BASIS * width:g}pt;max-width:min(100%,{width:g}pt);min-width:0"
+    else:
+        fit = f"flex:1 0 {NARROWEST * width:g}pt;max-width:{width:g}pt"
     panels = "".join(
-        f'<g transform="translate(0 {k // across * (height + BETWEEN):g})">'
-        f"{plot.svg(k % across * width, width, height)}</g>"
-        for k, plot in enumerate(plots)
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {high:g}" '
+        f'width="{width:g}pt" role="img" aria-label="{escape(plot.title)}" '
+        f"style=\"{fit};height:auto;font-family:'DejaVu Sans','Verdana',sans-serif\">"
+        f"{plot.svg(width, high, legend_rows=legend_rows)}</svg>"
+        for plot in plots
     )
-    rows = -(-len(plots) // across)
-    whole, high = width * across, height * rows + BETWEEN * (rows - 1)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {whole:g} {high:g}" '
-        f'width="{whole:g}pt" height="{high:g}pt" role="img" '
-        "style=\"font-family:'DejaVu Sans','Verdana',sans-serif\">"
-        f'<rect width="100%" height="100%" fill="#fff"/>{panels}</svg>'
+        f'<div class="plots" style="display:flex;flex-wrap:wrap;gap:{BETWEEN:g}pt 0;'
+        f'overflow-x:auto">{panels}</div>'
     )
 
 
@@ -301,7 +314,10 @@ def _log_ticks(low: float, high: float) -> dict[float, str]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     every = 1 if len(powers) < 9 else math.ceil(len(powers) / 8)
     marks = [f * 10.0**p for p in powers if p % every == 0 for f in factors]
-    return {mark: f"{mark:g}" for mark in marks if low <= mark <= high}
+    found = {mark: f"{mark:g}" for mark in marks if low <= mark <= high}
+    if len(found) > 1:
+        return found
+    return _ticks(low, high, 4)  # too short a range for round numbers
 
 
 def _minus(text: str) -> str:
@@ -312,16 +328,19 @@ def _grid(across, up, x_ticks, y_ticks) -> str:
     lines = [(x, x, up.start, up.end) for x in across.at(list(x_ticks))]
     lines += [(across.start, across.end, y, y) for y in up.at(list(y_ticks))]
     drawn = "".join(f"M{a:.2f} {c:.2f}L{b:.2f} {d:.2f}" for a, b, c, d in lines)
-    return f'<path d="{drawn}" stroke="#b0b0b0" stroke-width=".8" stroke-opacity=".25"/>'
+    return f'<path d="{drawn}" stroke="currentColor" stroke-width=".8" stroke-opacity=".13"/>'
 
 
-def _axes(across, up, x_ticks, y_ticks) -> str:
+def _axes(across, up, x_ticks, y_ticks, *, most: float) -> str:
+    """The axes with their ticks; no label below the horizontal one ends beyond `most`."""
     x0, x1, y0, y1 = across.start, across.end, up.start, up.end
     lines = f"M{x0:.2f} {y1:.2f}V{y0:.2f}H{x1:.2f}"
     texts = ""
     for x, label in zip(across.at(list(x_ticks)), x_ticks.values(), strict=True):
         lines += f"M{x:.2f} {y0:.2f}v{TICK}"
-        texts += _text(x, y0 + TICK + PAD + 0.76 * SIZE, label, "middle")
+        half = text_width(label, SIZE) / 2
+        place = min(x, most - half) if half < most / 2 else x
+        texts += _text(place, y0 + TICK + PAD + 0.76 * SIZE, label, "middle")
     if up.log:
         decades = range(math.floor(math.log10(up.low)), math.ceil(math.log10(up.high)))
         between = np.array([k * 10.0**p for p in decades for k in range(2, 10)])
@@ -330,12 +349,13 @@ def _axes(across, up, x_ticks, y_ticks) -> str:
     for y, label in zip(up.at(list(y_ticks)), y_ticks.values(), strict=True):
         lines += f"M{x0:.2f} {y:.2f}h-{TICK}"
         texts += _text(x0 - TICK - PAD, y + 0.38 * SIZE, label, "end")
-    return f'<path d="{lines}" fill="none" stroke="#000" stroke-width=".8"/>{texts}'
+    return f'<path d="{lines}" fill="none" stroke="currentColor" stroke-width=".8"/>{texts}'
 
 
 def _text(x, y, content, side, size=SIZE, extra="") -> str:
     return (
-        f'<text x="{x:.2f}" y="{y:.2f}" text-anchor="{side}" font-size="{size:g}"{extra}>'
+        f'<text x="{x:.2f}" y="{y:.2f}" text-anchor="{side}" font-size="{size:g}" '
+        f'fill="currentColor"{extra}>'
         f"{escape(str(content))}</text>"
     )
 

@@ -96,7 +96,9 @@ class History:
         Returns:
             The matplotlib Figure, which shows itself in a notebook.
         """
-        from cutaway.story.panels import new_figure
+        from matplotlib.ticker import MaxNLocator
+
+        from cutaway.story.panels import legend_above, new_figure
 
         metrics = [c[4:] for c in self.columns if c.startswith("val_") and c != "val_loss"]
         panels = ["loss", *metrics]
@@ -108,9 +110,10 @@ class History:
                     axes.plot(self["epoch"], self[column], label=label, linewidth=1.5)
             axes.set_title(name.replace("_", " "))
             axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.grid(alpha=0.25)
             axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(frameon=False)
+            legend_above(axes)
         if path is not None:
             figure.savefig(path, dpi=150)
         return figure

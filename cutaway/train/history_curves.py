@@ -23,12 +23,13 @@ def history_plots(
         heading = name.replace("_", " ") if named is None else named(name)
         plot = Plot(heading, x_label="epoch", whole_x=True)
         alone = f"val_{name}" not in history.columns
-        for column, label, color in (
-            (name, "training", BLUE if alone else GRAY),
-            (f"val_{name}", "validation", BLUE),
+        for column, label, color, width in (
+            (name, "training", BLUE if alone else GRAY, 1.4),
+            (f"val_{name}", "validation", BLUE, 2.0),
         ):
             if column in history.columns:
-                plot.line(history["epoch"], history[column], color=color, label=label, dot=dot)
+                look = {"color": color, "width": width, "dot": dot}
+                plot.line(history["epoch"], history[column], label=label, **look)
         if best_epoch:
             plot.vertical(best_epoch, color=ORANGE, label="weights kept")
         plots.append(plot)

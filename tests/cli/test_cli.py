@@ -38,6 +38,20 @@ def test_the_plain_command_trains_on_the_students_and_says_how_good_it_is(traine
     assert (folder / "runs" / "students" / "report.html").exists()
 
 
+def test_training_leads_on_to_the_row_worth_explaining_and_to_the_doctor(cutaway, trained):
+    folder, done = trained
+    lines = done.stdout.splitlines()
+    last = next(k for k, line in enumerate(lines) if "cutaway explain" in line)
+    row = int(re.search(r"cutaway explain runs/students --row (\d+)$", lines[last])[1])
+    assert "of the validation rows: predicted" in lines[last + 1]
+    assert lines[-2] == "  cutaway doctor runs/students"
+    explained = cutaway("explain", "runs/students", "--row", str(row), "--json", folder=folder)
+    found = json.loads(explained.stdout)
+    told = re.search(r"predicted (\d) \((\d+\.\d)%\), true (\d)", lines[last + 1])
+    assert f"passed = {told[1]} (probability {float(told[2]) / 100:.3f}" in found["prediction"]
+    assert found["truth"] == f"passed = {told[3]}" and told[1] != told[3]
+
+
 def test_predict_evaluate_and_summary_use_the_run(cutaway, trained):
     folder, _ = trained
     new = folder / "new.csv"

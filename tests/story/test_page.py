@@ -80,6 +80,9 @@ def test_a_drawing_that_fills_the_screen_comes_last(page, tmp_path):
     assert tall.height > 1000
     write_page(tmp_path / "deep.html", "Why", [("The sum", Sum())], drawing=tall)
     deep = (tmp_path / "deep.html").read_text()
+    assert "<details>" in deep  # folded below the stories
+    write_page(tmp_path / "alone.html", "Alone", drawing=tall)
+    assert "<details>" not in (tmp_path / "alone.html").read_text()
     assert deep.index("The sum") < deep.index("The network") < deep.index("cutaway-net")
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cutaway.story.plot import Plot, side_by_side
+from cutaway.story.svg import text_width
 
 RED, BLUE = "#ff0000", "#0000ff"
 
@@ -72,22 +73,59 @@ def test_whole_axes_have_no_fractions():
     assert [*places(side_by_side([plot]), "middle")] == [1, 2, 3]
 
 
-def test_a_legend_stays_away_from_the_line():
-    plot = Plot()
+def test_a_legend_stands_above_all_that_is_drawn():
+    plot = Plot("t")
     x = np.linspace(0, 1, 60)
     plot.line(x, x, color=RED, label="rising")
+    plot.line(x, 1 - x, color=RED, label="a second line whose name is so long that it needs a row")
     svg = side_by_side([plot])
-    line, handle = lines(svg, RED)
-    beside = np.abs(line[:, 0] - handle.mean(axis=0)[0]).argmin()
-    assert abs(line[beside, 1] - handle[0, 1]) > 50
+    rising, falling, first, second = lines(svg, RED)
+    assert len(rising) == len(falling) == 60
+    assert first[:, 1].max() < second[:, 1].min() < min(rising[:, 1].min(), falling[:, 1].min()) - 5
 
 
-def test_two_panels_stand_side_by_side():
+def test_panels_beside_each_other_have_their_axes_at_one_height():
     one, two = Plot("one"), Plot("two")
-    one.line([0, 1], [0, 1], color=RED)
-    two.line([0, 1], [0, 1], color=BLUE)
-    svg = side_by_side([one, two], width=300)
-    np.testing.assert_allclose(lines(svg, BLUE)[0] - lines(svg, RED)[0], [[300, 0], [300, 0]])
+    for plot, label in ((one, "a"), (two, None)):
+        plot.line([0, 1], [0, 1], color=RED, label=label)
+    drawn = [line for line in lines(side_by_side([one, two]), RED) if len(line) == 2]
+    sloped = [line for line in drawn if np.ptp(line[:, 1]) > 0]
+    np.testing.assert_allclose(sloped[0][:, 1], sloped[1][:, 1])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_each_panel_is_a_picture_of_its_own_so_that_they_wrap(count):
+    plot = Plot("loss")
+    plot.line([1, 2], [1.0, 2.0], color=RED)
+    html = side_by_side([plot] * count, width=100, height=50)
+    assert html.count("<svg") == count == html.count('viewBox="0 0 100 50"')
+    assert "flex-wrap:wrap" in html
+
+
+def test_axes_and_texts_take_the_color_of_the_page_and_nothing_hides_its_background():
+    plot = Plot("t", x_label="x", y_label="y")
+    plot.line([0, 1], [0, 1], color=RED, label="a")
+    plot.bars([0, 1, 2], [1, 2], color=BLUE)
+    svg = side_by_side([plot])
+    colors = set(re.findall(r'(?:fill|stroke)="(?!none)([^"]*)"', svg))
+    assert colors == {RED, BLUE, "currentColor"}
+    assert svg.count("<text") == svg.count('fill="currentColor">') + svg.count(
+        'fill="currentColor" transform'
+    )
+
+
+def test_counts_have_integer_ticks():
+    plot = Plot(whole_y=True)
+    plot.bars([0, 1, 2, 3], [1, 2, 1], color=RED)
+    assert {*places(side_by_side([plot]), "end")} == {0, 1, 2}
+
+
+def test_labels_of_ticks_end_where_the_picture_ends():
+    plot = Plot(x_ticks={0: "2001-01-01", 1: "2001-01-02 00:00"})
+    plot.line([0, 1], [0, 1], color=RED)
+    svg = side_by_side([plot], width=200)
+    (x,) = re.findall(r'<text x="([^"]*)"[^>]*>2001-01-02 00:00<', svg)
+    assert float(x) + text_width("2001-01-02 00:00", 10) / 2 <= 200
 
 
 @pytest.mark.parametrize("values", [[], [2.0], [math.nan], [5e8, 6e8], [1e-9, 3e-9]])
@@ -115,12 +153,3 @@ def test_axes_of_proportions_go_from_0_to_1_whatever_the_data():
     (line,) = lines(svg, RED)
     assert line[0, 0] == pytest.approx(across[0] + 0.4 * (across[1] - across[0]), abs=0.05)
     assert line[0, 1] + 3.8 == pytest.approx((up[0] + up[1]) / 2, abs=0.05)
-
-
-@pytest.mark.parametrize("count, across, rows", [(1, 1, 1), (3, 3, 1), (4, 2, 2), (7, 3, 3)])
-def test_many_plots_stand_in_rows(count, across, rows):
-    plot = Plot("loss")
-    plot.line([1, 2], [1.0, 2.0], color=RED, label="a")
-    svg = side_by_side([plot] * count, width=100, height=50)
-    assert f'viewBox="0 0 {100 * across} {50 * rows + 14 * (rows - 1)}"' in svg
-    assert f"translate(0 {64 * (rows - 1)})" in svg

@@ -102,7 +102,7 @@ def test_a_history_shows_its_curves_and_its_ends():
         {"epoch": 2, "loss": 0.125, "val_loss": 0.375, "val_accuracy": 0.5, "seconds": 1.0},
     ]
     html = ct.History(table)._repr_html_()
-    assert html.count("<svg") == 1 and html.count("<polyline") >= 3
+    assert html.count("<svg") == 2 and html.count("<polyline") >= 3  # a panel each
     cells = re.findall(r'<td class="n">([^<]*)</td>', html)
     assert cells == ["1", "0.75", "0.5", "0.25", "2", "0.125", "0.375", "0.5"]
     assert "no epochs yet" in ct.History()._repr_html_()
