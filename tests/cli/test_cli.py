@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -50,6 +51,15 @@ def test_training_leads_on_to_the_row_worth_explaining_and_to_the_doctor(cutaway
     told = re.search(r"predicted (\d) \((\d+\.\d)%\), true (\d)", lines[last + 1])
     assert f"passed = {told[1]} (probability {float(told[2]) / 100:.3f}" in found["prediction"]
     assert found["truth"] == f"passed = {told[3]}" and told[1] != told[3]
+
+
+def test_the_readme_shows_what_the_plain_command_prints(trained):
+    _, done = trained
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    shown = readme.partition("The first ends with:\n\n```text\n")[2].partition("\n```")[0]
+    texts = [shown, done.stdout[done.stdout.index("Pre-flight:") :]]
+    kept, printed = (re.sub(r"[\d.,]*\d", "#", " ".join(text.split())) for text in texts)
+    assert kept == printed  # but for numbers, of which other processors round the last digits
 
 
 def test_predict_evaluate_and_summary_use_the_run(cutaway, trained):

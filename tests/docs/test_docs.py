@@ -46,7 +46,7 @@ def test_examples_that_are_not_run_use_only_what_they_make_or_import():
 def test_the_python_of_the_pages_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     scope = {}
-    for page in ("README.md", "docs/python.md"):
+    for page in ("README.md", "docs/explain.md", "docs/python.md"):
         blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
         assert blocks, page
         for block in blocks:
