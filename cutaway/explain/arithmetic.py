@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 
 from cutaway.optim.terms import Quantity, function, named, sqrt
+from cutaway.story.equation import MOST_DIGITS
+from cutaway.story.text import number
 
+DIGITS = 4  # of results
 LONGEST_SUM = 8  # of a softmax; the sum of a longer one is one number
 FUNCTIONS = {
     "exp": functools.partial(function, "exp"),
@@ -52,6 +55,7 @@ class Arithmetic:
     Attributes:
         quantity: the result, and how it was computed.
         condition: why this branch of the formula holds, "-2 <= 0"; "" if it has one branch.
+        tested: the variable that decides which branch holds; "" if an expression does.
     """
 
     def __init__(self, formula: str, values: dict):
@@ -62,6 +66,7 @@ class Arithmetic:
             for name, value in values.items()
         }
         self._conditions = []
+        self.tested = ""
         with np.errstate(all="ignore"):
             self.quantity = self._of(ast.parse(formula, mode="eval").body, None)
         self.condition = " and ".join(self._conditions[-1:])
@@ -83,12 +88,14 @@ class Arithmetic:
 
     def steps(self) -> list:
         """The formula with its numbers, then again with exponentials and logarithms evaluated."""
-        found = [self.quantity, *_evaluations(self.quantity)]
-        return list(dict.fromkeys(q.text(numbers=True) for q in found))
+        return list(dict.fromkeys(q.text(numbers=True) for q in self._calculable()))
 
     def latex_steps(self) -> list:
-        found = [self.quantity, *_evaluations(self.quantity)]
-        return list(dict.fromkeys(q.latex(numbers=True) for q in found))
+        return list(dict.fromkeys(q.latex(numbers=True) for q in self._calculable()))
+
+    def _calculable(self) -> list:
+        """The steps, each with as many digits as it takes to get the result from what is shown."""
+        return [_calculable(q) for q in (self.quantity, *_evaluations(self.quantity))]
 
     def _of(self, node, place):
         """The value of a part of the expression; `place` is that in the row, inside of a sum."""
@@ -120,12 +127,24 @@ class Arithmetic:
         compare, sign, opposite = COMPARISONS[type(test.ops[0])]
         holds = bool(compare(left.value, right.value))
         texts = left.text(numbers=True), right.text(numbers=True)
+        self.tested = test.left.id if isinstance(test.left, ast.Name) else ""
         self._conditions.append(f"{texts[0]} {sign if holds else opposite} {texts[1]}")
         return holds
 
 
 def _quantity(name, value) -> Quantity:
     return value if isinstance(value, Quantity) else named(name, value)
+
+
+def _calculable(quantity) -> Quantity:
+    """The quantity with its numbers rounded as little as its result needs; see story.equation."""
+    result = number(quantity.value, DIGITS)
+    for digits in range(DIGITS, MOST_DIGITS + 1):
+        with np.errstate(all="ignore"):
+            shown = quantity.rounded(digits)
+        if number(shown.value, DIGITS) == result:
+            return shown
+    return quantity
 
 
 def _evaluations(quantity) -> list:

@@ -6,8 +6,8 @@ import numpy as np
 
 from cutaway.diagram.network_html import network_parts, size_in_words
 from cutaway.nn.trees import leaves, named_leaves
-from cutaway.story.html import Markup, table
-from cutaway.story.notebook import facts, folded, part, shown, title
+from cutaway.story.html import Markup, folded, table
+from cutaway.story.notebook import facts, part, shown, title
 from cutaway.story.text import number
 
 SHOWN = 8  # values of an output

@@ -11,8 +11,8 @@ import numpy as np
 from cutaway.engine import Operation, float64
 from cutaway.errors import GradientError
 from cutaway.explain.arithmetic import slope_at
+from cutaway.explain.element_loss import slope_of_loss
 from cutaway.explain.gradient_notes import notes_of, notes_of_zero
-from cutaway.explain.loss_story import slope_of_loss
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.explain.paths import LocalJacobians, strongest_paths
 from cutaway.explain.softmax_jacobian import slope_matrix

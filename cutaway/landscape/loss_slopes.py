@@ -9,6 +9,7 @@ import numpy as np
 from cutaway.engine import Tensor, float64, gradients
 from cutaway.errors import OptionError, did_you_mean
 from cutaway.losses import LOSS_ALIASES, LOSSES, Expects, expects, overlap
+from cutaway.losses.contract import OPTION_LETTERS
 from cutaway.story.curve_chart import ORDER, CurveChart, CurveDot, CurveLine
 from cutaway.story.curve_story import CurveStory
 from cutaway.story.text import number
@@ -21,7 +22,6 @@ EDGE = 0.01  # the smallest probability that is shown
 CLASSES = 3  # of a loss over classes: the one that is true, and others that share the rest
 NEAR = 1e-6  # beside y, where a kink would be
 MOST_SLOPE = 12.0  # of a probability's slopes, which grow without bound
-GREEK = {"delta": "δ", "beta": "β", "gamma": "γ", "alpha": "α"}
 SHORT = {name: alias for alias, name in LOSS_ALIASES.items()}
 REDUCED = ("prediction", "target", "reduction", "row_weights", "class_weights", "label_smoothing")
 
@@ -89,7 +89,9 @@ class LossSlopes(CurveStory):
         return f"{names}: the loss of one row over {over}{known}, and its slope"
 
     def _title(self, name) -> str:
-        options = ", ".join(f"{_letter(k)} = {v:g}" for k, v in self.options.get(name, {}).items())
+        options = ", ".join(
+            f"{OPTION_LETTERS.get(k, k)} = {v:g}" for k, v in self.options.get(name, {}).items()
+        )
         return name.replace("_", " ") + (f" ({options})" if options else "")
 
     def _label(self, line) -> str:
@@ -358,7 +360,3 @@ def _options(losses, given) -> dict:
         for loss, found in has.items()
         if found
     }
-
-
-def _letter(option: str) -> str:
-    return GREEK.get(option, option)

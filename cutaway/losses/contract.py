@@ -10,6 +10,9 @@ from jax.core import Tracer
 from cutaway.engine import as_array
 from cutaway.errors import OptionError, ShapeError, expect_choice, expect_range
 
+# what papers call the options of losses
+OPTION_LETTERS = {"delta": "δ", "beta": "β", "gamma": "γ", "alpha": "α"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Expects:

@@ -98,6 +98,24 @@ class Quantity:
     def __repr__(self):
         return f"{self.text()} = {self.value:.6g}"
 
+    def rounded(self, digits: int) -> "Quantity":
+        """The same formula of its numbers as `digits` significant digits show them.
+
+        Example:
+            >>> from cutaway.optim.terms import named
+            >>> found = named("a", 0.50408) - named("b", 0.5)
+            >>> found.rounded(4)
+            a - b = 0.0041
+        """
+        digits = max(digits, self.digits)
+        if self.kind is not None and not self.fixed:
+            parts = [part.rounded(digits) for part in self.parts]
+            return _made(self.kind, *parts)
+        shown = float(f"{self.value:.{digits}g}")
+        return Quantity(
+            shown, self.symbol, kind=self.kind, parts=self.parts, fixed=self.fixed, digits=digits
+        )
+
     def text(self, *, numbers: bool = False) -> str:
         """The formula in symbols, or with their values."""
         return _render(self, numbers, latex=False)[0]

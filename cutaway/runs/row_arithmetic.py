@@ -85,9 +85,7 @@ def arithmetic_of_row(run, x, y, frame, explanation, attribution=None) -> RowAri
         output = _binary(rows, raw, explanation, loss)
     else:
         output = _classes(rows, raw, explanation, loss)
-    lines = []
-    if truth is not None:
-        lines = loss_lines(run, raw, truth, explanation.loss)
+    lines = [] if truth is None else loss_lines(run, raw, truth, explanation)
     return RowArithmetic(inputs, output, lines)
 
 

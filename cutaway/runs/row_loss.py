@@ -1,4 +1,4 @@
-"""The loss of one row of a run, written out with its numbers."""
+"""The loss of one row of a run, with its numbers, in the words and units of the data."""
 
 import math
 
@@ -11,24 +11,31 @@ from cutaway.story.text import number
 STEPS = 4  # of a forecast whose losses are written out
 
 
-def loss_lines(run, raw, truth, loss: float) -> list:
+def loss_lines(run, raw, truth, explanation) -> list:
     """How the loss of one row was computed, a line for each step.
+
+    Losses that are told in the words of the data, the unit of the target and the true class, are
+    written here; all others as their `LossStory` writes them.
 
     Args:
         run: the Run.
         raw: (outputs,) of the network.
         truth: (targets,) as encoded.
-        loss: that the engine computed; a formula that gives another value is not shown.
+        explanation: the Explanation of the row. A formula that gives another value than the loss
+            that the engine computed is not shown.
     """
-    name, options = run.config["network"]["loss"], run.config["network"].get("loss_options", {})
+    name, loss = run.config["network"]["loss"], explanation.loss
     rows = run.preprocessing
     if rows.task == "regression":
-        lines, value = _of_numbers(rows, raw, truth, name, options)
+        lines, value = _of_numbers(rows, raw, truth, name)
     else:
         lines, value = _of_classes(rows, raw, truth, name)
-    if value is None or not math.isclose(value, loss, rel_tol=1e-6, abs_tol=1e-12):
+    if value is not None and math.isclose(value, loss, rel_tol=1e-6, abs_tol=1e-12):
+        return lines
+    found = explanation.losses().equations()
+    if not found:
         return [f"L = {number(loss)}, by {name}"]
-    return lines
+    return [*_standardized_targets(rows, truth), *found] if rows.task == "regression" else found
 
 
 def _of_classes(rows, raw, truth, name) -> tuple:
@@ -38,23 +45,14 @@ def _of_classes(rows, raw, truth, name) -> tuple:
         own = p if k else 1 - p
         symbol = " ŷ" if k else "(1 - ŷ)"
         written = equation("-ln {0}" if k else "-ln(1 - {0})", _minus_log if k else _minus_log1, p)
-        sign = 1.0 if k else -1.0
     else:
         z = raw[-count_classes(rows) :]
         p = z if is_probability else np.exp(z - z.max()) / np.exp(z - z.max()).sum()
         own, symbol = p[k], f" ŷ_{k + 1}"
         written = equation("-ln {0}", _minus_log, own)
-        sign = 0.0
     what = f"the probability of the true {'token' if rows.task == 'language' else 'class'}"
     if name.removesuffix("_with_logits") in CROSS_ENTROPIES:
         return [f"L = -ln{symbol} = {written}: {what} is {number(own)}"], -math.log(own)
-    if rows.task == "binary" and name in ("hinge", "squared_hinge"):
-        power = 2 if name == "squared_hinge" else 1
-        margin = max(0.0, 1 - sign * raw[0])
-        template = "max(0, 1 - {1} · {0})" + ("²" if power == 2 else "")
-        compute = _squared_hinge if power == 2 else _hinge
-        line = equation(template, compute, raw[0], sign)
-        return [f"y = {sign:g}: L = {line}"], margin**power
     return [], None
 
 
@@ -85,14 +83,6 @@ def _minus_log1(p):
     return _minus_log(1 - p)
 
 
-def _hinge(z, sign):
-    return max(0.0, 1 - sign * z)
-
-
-def _squared_hinge(z, sign):
-    return _hinge(z, sign) ** 2
-
-
 def _square(z, y):
     return (z - y) ** 2
 
@@ -101,7 +91,7 @@ def _distance(z, y):
     return abs(z - y)
 
 
-def _of_numbers(rows, raw, truth, name, options) -> tuple:
+def _of_numbers(rows, raw, truth, name) -> tuple:
     """Losses of standardized outputs, and what they are in the unit of the target."""
     mean, scale = rows.target.mean, rows.target.scale
     each = {
@@ -114,10 +104,10 @@ def _of_numbers(rows, raw, truth, name, options) -> tuple:
     y = truth.astype(np.float64)
     losses = [float(compute(a, b)) for a, b in zip(raw, y, strict=True)]
     one, lines = len(losses) == 1, []
-    for j, (z, target) in enumerate(zip(raw[:STEPS], y, strict=False)):
+    targets = _standardized_targets(rows, truth)
+    for j, (z, target, line) in enumerate(zip(raw[:STEPS], y, targets, strict=False)):
         k, value = "" if one else f"_{j + 1}", target * scale + mean
-        standard = equation("({0:n} - {1}) / {2}", _standardized, value, mean, scale)
-        lines.append(f"y{k} = (truth - μ) / σ = {standard}")
+        lines.append(line)
         left = "L" if one else f"L{k}"
         lines.append(f"{left} = {symbols.format(k=k)} = {equation(template, compute, z, target)}")
         in_unit = equation(template, compute, z * scale + mean, value)
@@ -134,6 +124,18 @@ def _of_numbers(rows, raw, truth, name, options) -> tuple:
         parts = " + ".join(f"{{{k}}}" for k in range(len(losses)))
         lines.append(f"L = {equation(f'({parts}) / {len(losses)}', _mean, *losses)}: their mean")
     return lines, value
+
+
+def _standardized_targets(rows, truth) -> list:
+    """How the first targets y were standardized, a line each."""
+    mean, scale = rows.target.mean, rows.target.scale
+    lines = []
+    for j, target in enumerate(truth[:STEPS].astype(np.float64)):
+        k = "" if len(truth) == 1 else f"_{j + 1}"
+        value = target * scale + mean
+        standard = equation("({0:n} - {1}) / {2}", _standardized, value, mean, scale)
+        lines.append(f"y{k} = (truth - μ) / σ = {standard}")
+    return lines
 
 
 def _standardized(value, mean, scale):

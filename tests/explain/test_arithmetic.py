@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 import re
 
 import numpy as np
@@ -175,9 +176,25 @@ def test_the_cross_entropies_show_their_logarithm():
     text = loss_text(Given(), [[0.2, 0.1, 0.7]], [2], losses.sparse_categorical_cross_entropy)
     assert "-ln 0.7 = 0.3567" in text
     text = loss_text(Given(), [[0.954]], [[1.0]], losses.binary_cross_entropy)
-    assert "L = -ln ŷ = -ln 0.954 = 0.0470916" in text
+    assert "L = -ln ŷ = -ln 0.954 = 0.04709" in text
     text = loss_text(Given(), [[0.954]], [[0.0]], losses.binary_cross_entropy)
-    assert "-ln (1 - 0.954) = -ln 0.046 = 3.07911" in text
+    assert "-ln (1 - 0.954) = -ln 0.046 = 3.079" in text
+
+
+def test_the_losses_of_margins_say_by_the_target_which_branch_holds():
+    text = loss_text(linear(1.0), [0.25], [-1.0], losses.hinge)
+    assert "L = max(0, 1 + z) = max(0, 1 + 0.25) = 1.25, because y = -1" in text
+    text = loss_text(linear(1.0), [0.25], [1.0], losses.squared_hinge)
+    assert "L = max(0, 1 - z)² = max(0, 1 - 0.25)² = 0.5625, because y = 1" in text
+
+
+def test_numbers_have_the_digits_that_their_result_needs():
+    # with four digits the reader would get -ln(1 - 0.5041) = 0.7014, which is not the loss
+    found = Arithmetic("-ln(1 - q)", {"q": 0.504077})
+    assert found.steps() == ["-ln (1 - 0.50408)", "-ln 0.49592"]
+    for digits in ("0.50408", "0.49592"):
+        value = 1 - float(digits) if digits == "0.50408" else float(digits)
+        assert f"{-math.log(value):.4g}" == f"{-math.log(1 - 0.504077):.4g}" == "0.7013"
 
 
 def test_several_rows_have_a_loss_each_and_the_cost_is_their_mean():

@@ -199,3 +199,14 @@ def test_a_regression_is_untransformed_and_its_loss_is_in_both_units(tmp_path):
     assert "kind: " in text and "one-hot" in text
     assert "(ŷ - truth)² = " in text and "which is L · σ²" in text
     assert isinstance(explain_row(run, row=3).arithmetic, RowArithmetic)
+
+
+@pytest.mark.parametrize("loss", ["huber", "smooth_l1"])
+def test_every_declared_loss_of_a_row_is_written_out(loss, tmp_path):
+    data, options = numbers(tmp_path)
+    run = prepare(data, epochs=2, loss=loss, **options).train(tmp_path / "run", progress=False)
+    story = explain_row(run, row=3)
+    lines = story.arithmetic.loss
+    expect_true("\n".join(lines), 2)
+    assert lines[0].startswith("y = (truth - μ) / σ = ")
+    assert f" = {number(story.explanation.loss)}, because |" in lines[1]
