@@ -65,14 +65,14 @@ def _explain(run, row, data, box, html, trust, as_json, asked) -> None:
 
 def _once(stories) -> list:
     """The stories, without those that tell of the same weight again."""
-    found, told = [], set()
+    found, seen = [], set()
     for heading, story in stories:
         step = getattr(story, "update", None)
         of = story if step is None else step.move
         what = (type(story), getattr(of, "path", None), tuple(getattr(of, "index", None) or ()))
-        if what[1] is None or what not in told:
+        if what[1] is None or what not in seen:
             found.append((heading, story))
-        told.add(what)
+        seen.add(what)
     return found
 
 

@@ -1,7 +1,5 @@
 """cutaway plot: curves of activations, losses, weights and formulas; dropout before and after."""
 
-import io
-
 from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json, table
 from cutaway.errors import OptionError, did_you_mean
@@ -53,8 +51,8 @@ def plot_command(what, *, given, png, html, force, as_json) -> None:
         print_json({**story.to_dict(), "written": [path for path, _ in written]})
         return
     print(story)
-    for path, told in written:
-        console.print(f"\n[bold]{escape(path)}[/]\n  {told}", soft_wrap=True)
+    for path, what_it_is in written:
+        console.print(f"\n[bold]{escape(path)}[/]\n  {what_it_is}", soft_wrap=True)
 
 
 def story_of(what: str, given: dict):
@@ -154,12 +152,11 @@ def _expect_none(options, what, known) -> None:
 def _write(what, story, png, html) -> list:
     """Write the pictures; returns [(path, what it is)]."""
     from cutaway.story import write_page
+    from cutaway.story.figures import png_of
 
     written = []
     if png is not None:
-        picture = io.BytesIO()
-        story.figure().savefig(picture, format="png", dpi=130)
-        write_atomically(png, picture.getvalue())
+        write_atomically(png, png_of(story.figure()))
         written.append((str(png), "the picture"))
     if html is not None:
         write_page(html, f"plot {what}", [("", story)])

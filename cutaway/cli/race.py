@@ -1,6 +1,5 @@
 """cutaway race."""
 
-import io
 import textwrap
 
 from cutaway.cli.products import product
@@ -64,11 +63,11 @@ def _batches(surface, optimizers, batch_sizes, **given):
 
 def _write(found, png, html) -> list:
     """Write the race; returns [(path, what it is)]."""
+    from cutaway.story.figures import png_of
+
     written = []
     if png is not None:
-        picture = io.BytesIO()
-        found.figure().savefig(picture, format="png", dpi=130)
-        write_atomically(png, picture.getvalue())
+        write_atomically(png, png_of(found.figure()))
         written.append((str(png), "trajectories on the contour plot, and the loss of each"))
     if html is not None:
         write_atomically(html, found.page().encode())

@@ -103,9 +103,9 @@ class DropoutStory(Story):
             f"<div>{_drawing(title, self.sizes, values, kept)}</div>"
             for title, values, kept in self._pictures()
         )
-        told = "".join(f"<p>{escape(s)}</p>" for s in self.sentences())
+        sentences = "".join(f"<p>{escape(s)}</p>" for s in self.sentences())
         pair = f'<div style="display:flex;flex-wrap:wrap;gap:1rem 2rem">{drawn}</div>'
-        return f"{pair}{told}{table(HEADINGS, self.rows(), numbers=range(1, 5))}"
+        return f"{pair}{sentences}{table(HEADINGS, self.rows(), numbers=range(1, 5))}"
 
     def _pictures(self):
         everyone = [np.ones(n, bool) for n in self.sizes]

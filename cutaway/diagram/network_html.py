@@ -4,7 +4,8 @@ from html import escape
 
 from cutaway.diagram.drawing import draw
 from cutaway.nn import Module, summary
-from cutaway.story.notebook import folded, shown, title
+from cutaway.story.html import folded
+from cutaway.story.notebook import shown, title
 
 TALLEST = 700  # pixels of a drawing that is seen at once; of a taller one, the outermost blocks
 

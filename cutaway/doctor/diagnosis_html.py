@@ -2,8 +2,7 @@
 
 from html import escape
 
-from cutaway.story.html import table
-from cutaway.story.notebook import folded
+from cutaway.story.html import folded, table
 from cutaway.story.text import number
 
 

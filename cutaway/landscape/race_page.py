@@ -1,7 +1,6 @@
 """A race as self-contained HTML: the paths, a slider through the steps, the table."""
 
 import base64
-import io
 import json
 from html import escape
 from uuid import uuid4
@@ -12,6 +11,7 @@ from cutaway.errors import visible
 from cutaway.landscape.race_ends import HEADINGS as ENDS
 from cutaway.landscape.race_ends import ends, gradient_lines
 from cutaway.landscape.race_plots import frame, shade, style
+from cutaway.story.figures import png_of
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 460, 46, 34, 10  # in SVG units
 MAX_POINTS = 1500  # of a path; longer ones are thinned out
@@ -217,9 +217,7 @@ def _ground(race) -> str:
     shade(axes, race.surface, x_range, y_range)
     axes.set_xlim(x_range)
     axes.set_ylim(y_range)
-    png = io.BytesIO()
-    drawn.savefig(png, format="png", dpi=120)
-    return base64.b64encode(png.getvalue()).decode()
+    return base64.b64encode(png_of(drawn, dpi=120)).decode()
 
 
 def _ends(race) -> str:

@@ -38,7 +38,7 @@ def layer_flow(probes) -> str | None:
         ("grad", "gradient ∂L/∂z (rms)"),
         ("update", "relative update of the weights"),
     ):
-        plot = Plot(title, x_label="layer", log_y=True, whole_x=True)
+        plot = Plot(title, x_label="layer", log_y=True, integer_x=True)
         for step, color in zip(chosen, (GRAY, BLUE, ORANGE), strict=False):
             at = layers.filter(
                 (pl.col("step") == step) & (pl.col(column) > 0) & pl.col(column).is_finite()
@@ -55,7 +55,7 @@ def residuals(truth, prediction, target: str) -> str:
     left = Plot("predicted vs. true", x_label=f"true {target}", y_label="predicted")
     left.line(ends, ends, color=GRAY, width=1.0, dashed=True)
     left.points(truth, prediction, color=BLUE)
-    right = Plot("residuals", x_label="predicted - true", y_label="predictions", whole_y=True)
+    right = Plot("residuals", x_label="predicted - true", y_label="predictions", integer_y=True)
     bins = min(30, max(5, len(truth) // 5))
     counts, edges = np.histogram(prediction - truth, bins=bins)
     right.bars(edges, counts, color=BLUE)

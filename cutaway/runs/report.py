@@ -274,7 +274,8 @@ def _network(data):
 
 _OF_CURVES = (
     "Epoch by epoch. Where the validation loss rises while the training loss falls, the network "
-    "learns its rows by heart; where both still fall at the end, more epochs would help."
+    "overfits: it memorizes the training rows; where both still fall at the end, more epochs would "
+    "help."
 )
 _OF_FLOW = (
     "Layer by layer from the input (left) to the output, at up to three steps of the training: "

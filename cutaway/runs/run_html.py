@@ -2,8 +2,8 @@
 
 from cutaway.diagram.network_html import network_parts, size_in_words
 from cutaway.runs.preprocessing import score_in_words
-from cutaway.story.html import table
-from cutaway.story.notebook import facts, folded, shown, title
+from cutaway.story.html import folded, table
+from cutaway.story.notebook import facts, shown, title
 from cutaway.story.text import number
 from cutaway.train.training_html import history_parts
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import io
 import json
 import math
 import tempfile
@@ -20,6 +19,7 @@ from cutaway.runs import prepare
 from cutaway.runs.baselines import import_sklearn
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.kinds.contract import NETWORK, Rivals
+from cutaway.story.figures import png_of
 
 TEST = 0.25
 MIN_ROWS = 20  # smallest training set
@@ -154,10 +154,8 @@ class Comparison:
 
     def save(self, out) -> None:
         """Write compare.html, compare.png and compare.json into the folder `out`."""
-        picture = io.BytesIO()
-        self.plot().savefig(picture, format="png", dpi=130)
         out = Path(out)
-        write_atomically(out / "compare.png", picture.getvalue())
+        write_atomically(out / "compare.png", png_of(self.plot()))
         write_atomically(out / "compare.html", self.page().encode("utf-8", "backslashreplace"))
         write_atomically(
             out / "compare.json", (json.dumps(self.to_dict(), indent=1) + "\n").encode()

@@ -3,8 +3,8 @@
 from html import escape
 
 from cutaway.search.page import counted, how_measured, trial_rows
-from cutaway.story.html import table
-from cutaway.story.notebook import chart_of, folded, shown, title
+from cutaway.story.html import folded, table
+from cutaway.story.notebook import chart_of, shown, title
 
 SHOWN = 10  # trials in the table
 

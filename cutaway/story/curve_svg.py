@@ -5,7 +5,7 @@ from html import escape
 import numpy as np
 
 from cutaway.story.curve_chart import COLORS, CurveChart, round_ticks, tick_label
-from cutaway.story.svg import text_width
+from cutaway.story.svg import finite_stretches, text_width
 
 WIDTH, HEIGHT = 440, 300  # of the whole picture; on narrow pages it shrinks
 LEFT, RIGHT, BOTTOM = 56, 14, 40
@@ -113,10 +113,9 @@ def _legend(rows):
 
 def _polylines(x, y, color, dashed):
     x, y = np.asarray(x, float), np.asarray(y, float)
-    ok = np.concatenate([[False], np.isfinite(x) & np.isfinite(y), [False]])
     dashes = ' stroke-dasharray="6 4"' if dashed else ""
-    for a, b in np.flatnonzero(ok[1:] != ok[:-1]).reshape(-1, 2):
-        places = " ".join(f"{p:.1f},{q:.1f}" for p, q in zip(x[a:b], y[a:b], strict=True))
+    for part in finite_stretches(x, y):
+        places = " ".join(f"{p:.1f},{q:.1f}" for p, q in zip(x[part], y[part], strict=True))
         yield (
             f'<polyline points="{places}" fill="none" stroke="{color}" stroke-width="2.2" '
             f'stroke-linejoin="round"{dashes}/>'

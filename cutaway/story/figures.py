@@ -16,6 +16,13 @@ PAPER = "var(--ground, var(--paper, #fff))"
 _LEGEND = re.compile(r"fill: #ffffff; opacity: [\d.]+; stroke: #cccccc")
 
 
+def png_of(figure, dpi: float = 130) -> bytes:
+    """The figure as the bytes of a PNG file, with `dpi` pixels per inch."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=dpi)
+    return picture.getvalue()
+
+
 def svg_of(figure) -> str:
     """The figure as an SVG element: no XML head, no addresses, the same text every time.
 

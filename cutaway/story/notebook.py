@@ -12,12 +12,11 @@ import sys
 from html import escape
 from uuid import uuid4
 
-import numpy as np
-
-from cutaway.errors import OptionError, visible
+from cutaway.errors import visible
 from cutaway.story.figures import svg_of
 from cutaway.story.formula import Exact, mathml
 from cutaway.story.html import Markup
+from cutaway.story.story_body import story_body, without_addresses
 
 # The names that the style of pages has too, so that a story's HTML fits both. The ground is that of
 # JupyterLab or VS Code, for what lies over a plot. The class is named twice, because JupyterLab
@@ -107,15 +106,9 @@ def facts(rows) -> str:
     return f'<div class="scroll"><table>{cells}</table></div>'
 
 
-def folded(summary: str, body: str) -> str:
-    """What is shown after a click on its summary."""
-    return f"<details><summary>{escape(summary)}</summary>{body}</details>"
-
-
 def chart(svg: str) -> str:
     """A plot as SVG, with ids of its own; see figures.svg_of and plot.side_by_side."""
-    svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)  # HTML needs none
-    return f'<div class="chart">{_with_own_ids(svg)}</div>'
+    return f'<div class="chart">{_with_own_ids(without_addresses(svg))}</div>'
 
 
 def chart_of(figure) -> str:
@@ -130,19 +123,11 @@ def story_parts(story, *, plotted: bool) -> str:
         story: a Story.
         plotted: whether it has a plot; shown if its HTML holds no picture already.
     """
-    exact, formula = Exact(story.to_dict()), story.latex()
-    body = ""
-    if formula is not None:
-        body += f'<div class="formula">{mathml(formula, exact)}</div>'
-    content = story.html()
-    body += exact.mark(content)
-    if plotted and "<svg" not in content and "<img" not in content:
-        try:
-            axes = np.ravel(np.asarray(story.plot(), dtype=object))[0]
-        except OptionError:  # of one row there is a plot, of several there is none
-            return body
-        body += chart_of(axes.figure)
-    return body
+    return story_body(story, plotted=plotted, formula=_formula, chart=chart)
+
+
+def _formula(latex: str, exact: Exact) -> str:
+    return f'<div class="formula">{mathml(latex, exact)}</div>'
 
 
 def _with_own_ids(svg: str) -> str:

@@ -3,14 +3,11 @@
 import re
 from html import escape
 
-import numpy as np
-
 from cutaway.errors import OptionError, expect_path, expect_type
-from cutaway.story.figures import svg_of
-from cutaway.story.formula import Exact
 from cutaway.story.formula_lines import STYLE as OF_FORMULAS
 from cutaway.story.formula_lines import formula_lines
 from cutaway.story.html import folded, page, section
+from cutaway.story.story_body import story_body, without_addresses
 from cutaway.story.svg import Drawing, write_into
 from cutaway.story.text import Story
 
@@ -69,7 +66,7 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
         parts.append(f'<p class="soft">{escape(lead)}</p>')
     parts += [_section(story) for story in stories]
     if drawing is not None:
-        figure = f'<figure class="scroll">{_without_addresses(drawing.svg)}</figure>'
+        figure = f'<figure class="scroll">{without_addresses(drawing.svg)}</figure>'
         if drawing.height > SCREEN:
             shown = folded("The whole drawing", figure) if stories else figure
             parts.append(f"<section>{section('The network', shown)}</section>\n")
@@ -87,23 +84,9 @@ def _section(story) -> str:
         )
     if heading is None:
         heading = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(story).__name__).capitalize()
-    exact = Exact(story.to_dict())
-    formula = story.latex()
-    body = ""
-    if formula is not None:
-        body += formula_lines(formula, exact)
-    content = story.html()
-    body += exact.mark(content)
-    if type(story).plot is not Story.plot and "<svg" not in content and "<img" not in content:
-        body += f'<div class="chart scroll">{_plot(story)}</div>'
+    body = story_body(story, plotted=story.is_plotted(), formula=formula_lines, chart=_chart)
     return f"<section>{section(str(heading), body)}</section>\n"
 
 
-def _plot(story) -> str:
-    axes = np.ravel(np.asarray(story.plot(), dtype=object))[0]
-    return _without_addresses(svg_of(axes.figure))
-
-
-def _without_addresses(svg) -> str:
-    """The SVG without its XML namespaces: HTML needs none, and they look like addresses."""
-    return re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)
+def _chart(svg: str) -> str:
+    return f'<div class="chart scroll">{svg}</div>'

@@ -6,9 +6,10 @@ black or white, so matplotlib's dark style works.
 """
 
 import base64
-import io
 
 import numpy as np
+
+from cutaway.story.figures import png_of
 
 SIGNED = "cividis"
 AMOUNT = "viridis"
@@ -216,8 +217,5 @@ def as_image_tag(axes, description: str) -> str:
     """The figure of `axes` as an <img> with embedded data."""
     from html import escape
 
-    figure = np.ravel(axes)[0].figure
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=110)
-    text = base64.b64encode(data.getvalue()).decode()
+    text = base64.b64encode(png_of(np.ravel(axes)[0].figure, dpi=110)).decode()
     return f'<img alt="{escape(description)}" src="data:image/png;base64,{text}">'

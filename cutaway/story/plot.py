@@ -12,7 +12,7 @@ from html import escape
 
 import numpy as np
 
-from cutaway.story.svg import text_width
+from cutaway.story.svg import finite_stretches, text_width
 
 SIZE, TITLE = 10.0, 12.0  # of texts
 TICK, PAD = 3.5, 3.5  # length of a tick, and the space to its label
@@ -51,7 +51,7 @@ class Plot:
         title: above it.
         x_label, y_label: of the axes.
         log_y: whether the vertical axis is logarithmic; values <= 0 are then left out.
-        whole_x, whole_y: whether ticks of an axis are at integers only, as for epochs and counts.
+        integer_x, integer_y: whether ticks of an axis are at integers only, as of epochs, counts.
         x_ticks: {position: label} of the horizontal axis; None: chosen.
         unit: whether both axes go from 0 to 1, as for proportions, whatever the data.
 
@@ -71,8 +71,8 @@ class Plot:
         x_label: str = "",
         y_label: str = "",
         log_y: bool = False,
-        whole_x: bool = False,
-        whole_y: bool = False,
+        integer_x: bool = False,
+        integer_y: bool = False,
         x_ticks: dict | None = None,
         unit: bool = False,
     ):
@@ -80,8 +80,8 @@ class Plot:
         self.x_label = x_label
         self.y_label = y_label
         self.log_y = log_y
-        self.whole_x = whole_x
-        self.whole_y = whole_y
+        self.integer_x = integer_x
+        self.integer_y = integer_y
         self.x_ticks = x_ticks
         self.unit = unit
         self.marks: list[_Mark] = []
@@ -128,7 +128,7 @@ class Plot:
         if y_ticks is None:
             room = height - y1 - 40
             most = min(9, max(2, int(room / (2 * SIZE))))
-            y_ticks = _ticks(y_low, y_high, most, whole=self.whole_y)
+            y_ticks = _ticks(y_low, y_high, most, integers=self.integer_y)
         label_width = max((text_width(label, SIZE) for label in y_ticks.values()), default=0.0)
         x0 = EDGE + label_width + PAD + TICK + (SIZE * 1.45 if self.y_label else 0)
         x1 = width - EDGE - 6
@@ -136,8 +136,8 @@ class Plot:
         x_ticks = self.x_ticks
         if x_ticks is None:
             most = min(9, max(2, int((x1 - x0) / (3 * SIZE))))
-            x_ticks = _ticks(x_low, x_high, most, whole=self.whole_x)
-            if self.whole_x:  # there is no layer 0, and no epoch after the last one
+            x_ticks = _ticks(x_low, x_high, most, integers=self.integer_x)
+            if self.integer_x:  # there is no layer 0, and no epoch after the last one
                 margin = (x_high - x_low) * MARGIN / (1 + 2 * MARGIN) * (1 - 1e-9)
                 x_ticks = {
                     x: label
@@ -197,7 +197,7 @@ class Plot:
         x, y = across.at(mark.x), up.at(y)
         found = ""
         if mark.kind == "line":
-            for part in _without_gaps(x, y):
+            for part in finite_stretches(x, y):
                 found += _polyline(x[part], y[part], style)
         if style["dot"]:
             ok = np.isfinite(x) & np.isfinite(y)
@@ -285,12 +285,12 @@ class _Scale:
         return self.start + (values - low) / (high - low) * (self.end - self.start)
 
 
-def _ticks(low: float, high: float, most: int, *, whole: bool = False) -> dict[float, str]:
+def _ticks(low: float, high: float, most: int, *, integers: bool = False) -> dict[float, str]:
     """{position: label}: at most so many multiples of a round number between low and high."""
     span = high - low
     power = 10.0 ** math.floor(math.log10(span / most))
     steps = [power * step * factor for factor in (1, 10) for step in STEPS[:-1]]
-    if whole:
+    if integers:
         steps = [step for step in steps if step >= 1 and step == round(step)] or [1.0]
     fitting = [s for s in steps if math.floor(high / s) - math.ceil(low / s) + 1 <= most]
     step = fitting[0] if fitting else steps[-1]
@@ -358,13 +358,6 @@ def _text(x, y, content, side, size=SIZE, extra="") -> str:
         f'fill="currentColor"{extra}>'
         f"{escape(str(content))}</text>"
     )
-
-
-def _without_gaps(x, y) -> list[slice]:
-    """The stretches in which all values are finite."""
-    ok = np.concatenate([[False], np.isfinite(x) & np.isfinite(y), [False]])
-    ends = np.flatnonzero(ok[1:] != ok[:-1]).reshape(-1, 2)
-    return [slice(begin, end) for begin, end in ends]
 
 
 def _polyline(x, y, style) -> str:

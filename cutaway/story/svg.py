@@ -4,6 +4,8 @@ import dataclasses
 from html import escape
 from pathlib import Path
 
+import numpy as np
+
 from cutaway.errors import RunError, visible
 from cutaway.files import write_atomically
 from cutaway.story.notebook import shown
@@ -125,6 +127,20 @@ def write_into(path, text: str) -> None:
             fix=f"for example {path / 'network.html'}",
         )
     write_atomically(path, text.encode("utf-8", "backslashreplace"))
+
+
+def finite_stretches(x: np.ndarray, y: np.ndarray) -> list[slice]:
+    """The stretches of points (points,) in which both coordinates are finite: a line without gaps.
+
+    Example:
+        >>> import numpy as np
+        >>> from cutaway.story.svg import finite_stretches
+        >>> finite_stretches(np.array([1.0, 2.0, 3.0]), np.array([1.0, np.nan, 2.0]))
+        [slice(0, 1, None), slice(2, 3, None)]
+    """
+    ok = np.concatenate([[False], np.isfinite(x) & np.isfinite(y), [False]])
+    ends = np.flatnonzero(ok[1:] != ok[:-1]).reshape(-1, 2).tolist()
+    return [slice(begin, end) for begin, end in ends]
 
 
 def text_width(text: str, size: float = 12) -> float:

@@ -21,7 +21,7 @@ def history_plots(
     plots = []
     for name in ("loss", *metrics):
         heading = name.replace("_", " ") if named is None else named(name)
-        plot = Plot(heading, x_label="epoch", whole_x=True)
+        plot = Plot(heading, x_label="epoch", integer_x=True)
         alone = f"val_{name}" not in history.columns
         for column, label, color, width in (
             (name, "training", BLUE if alone else GRAY, 1.4),

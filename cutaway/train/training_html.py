@@ -2,8 +2,8 @@
 
 from cutaway.diagram.network_html import network_parts, size_in_words
 from cutaway.optim.optimizer_html import optimizer_parts
-from cutaway.story.html import table
-from cutaway.story.notebook import chart, facts, folded, shown, title
+from cutaway.story.html import folded, table
+from cutaway.story.notebook import chart, facts, shown, title
 from cutaway.story.plot import side_by_side
 from cutaway.story.text import number
 from cutaway.train.history_curves import history_plots

@@ -68,7 +68,7 @@ def test_bars_stand_on_zero_and_their_areas_are_the_counts():
 
 
 def test_whole_axes_have_no_fractions():
-    plot = Plot(whole_x=True)
+    plot = Plot(integer_x=True)
     plot.line([1, 2, 3], [0.5, 0.25, 0.125], color=RED)
     assert [*places(side_by_side([plot]), "middle")] == [1, 2, 3]
 
@@ -115,7 +115,7 @@ def test_axes_and_texts_take_the_color_of_the_page_and_nothing_hides_its_backgro
 
 
 def test_counts_have_integer_ticks():
-    plot = Plot(whole_y=True)
+    plot = Plot(integer_y=True)
     plot.bars([0, 1, 2, 3], [1, 2, 1], color=RED)
     assert {*places(side_by_side([plot]), "end")} == {0, 1, 2}
 
