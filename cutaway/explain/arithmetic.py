@@ -5,6 +5,7 @@ on Quantities, which record how they were computed, so that it can be written wi
 """
 
 import ast
+import copy
 import functools
 import math
 import operator
@@ -69,6 +70,7 @@ class Arithmetic:
         self.tested = ""
         with np.errstate(all="ignore"):
             self.quantity = self._of(ast.parse(formula, mode="eval").body, None)
+        self._steps = [self.quantity, *_evaluations(self.quantity)]
         self.condition = " and ".join(self._conditions[-1:])
 
     @property
@@ -88,14 +90,16 @@ class Arithmetic:
 
     def steps(self) -> list:
         """The formula with its numbers, then again with exponentials and logarithms evaluated."""
-        return list(dict.fromkeys(q.text(numbers=True) for q in self._calculable()))
+        return list(dict.fromkeys(q.text(numbers=True) for q in self._steps))
 
     def latex_steps(self) -> list:
-        return list(dict.fromkeys(q.latex(numbers=True) for q in self._calculable()))
+        return list(dict.fromkeys(q.latex(numbers=True) for q in self._steps))
 
-    def _calculable(self) -> list:
-        """The steps, each with as many digits as it takes to get the result from what is shown."""
-        return [_calculable(q) for q in (self.quantity, *_evaluations(self.quantity))]
+    def calculable(self) -> "Arithmetic":
+        """The same with as many digits in each step as it takes to get the result from them."""
+        found = copy.copy(self)
+        found._steps = [_calculable(quantity) for quantity in self._steps]
+        return found
 
     def _of(self, node, place):
         """The value of a part of the expression; `place` is that in the row, inside of a sum."""

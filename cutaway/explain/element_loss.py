@@ -140,6 +140,7 @@ class LossFormula:
         found = Arithmetic(self.operation.value_formula, self.variables) if is_known else None
         if found is None or not found.is_equal(value):
             return ElementLoss(self.prediction, self.target, value)
+        found = found.calculable()
         return ElementLoss(
             self.prediction,
             self.target,

@@ -14,8 +14,8 @@ STEPS = 4  # of a forecast whose losses are written out
 def loss_lines(run, raw, truth, explanation) -> list:
     """How the loss of one row was computed, a line for each step.
 
-    Losses that are told in the words of the data, the unit of the target and the true class, are
-    written here; all others as their `LossStory` writes them.
+    Losses that have a meaning in the data, in the unit of the target or as the probability of the
+    true class, are written here; all others as their `LossStory` writes them.
 
     Args:
         run: the Run.

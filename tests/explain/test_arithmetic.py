@@ -190,7 +190,7 @@ def test_the_losses_of_margins_say_by_the_target_which_branch_holds():
 
 def test_numbers_have_the_digits_that_their_result_needs():
     # with four digits the reader would get -ln(1 - 0.5041) = 0.7014, which is not the loss
-    found = Arithmetic("-ln(1 - q)", {"q": 0.504077})
+    found = Arithmetic("-ln(1 - q)", {"q": 0.504077}).calculable()
     assert found.steps() == ["-ln (1 - 0.50408)", "-ln 0.49592"]
     for digits in ("0.50408", "0.49592"):
         value = 1 - float(digits) if digits == "0.50408" else float(digits)
