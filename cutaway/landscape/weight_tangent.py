@@ -95,14 +95,14 @@ class WeightCurve(CurveStory):
             f"{'larger' if self.slope < 0 else 'smaller'}: the weight {way}.",
             f"The step with η = {number(self.lr)}: {result}.",
         ]
-        foretold, real = self.slope * (self.new - self.weight), self.new_loss - self.loss
+        expected, real = self.slope * (self.new - self.weight), self.new_loss - self.loss
         outcome = (
             "falls" if real < 0 else "rises: the step goes too far, take a smaller η"
             if real > 0 else "stays the same to all digits"
         )  # fmt: skip
         found.append(
             f"L goes from {number(self.loss)} to {number(self.new_loss)} and {outcome}. The "
-            f"tangent promises a change of {number(foretold, 3)}; the curve gives "
+            f"tangent promises a change of {number(expected, 3)}; the curve gives "
             f"{number(real, 3)}."
         )
         return found
