@@ -95,4 +95,4 @@ def test_what_does_not_fit_is_an_error_that_names_it(arguments, said):
 
 def test_a_formula_that_begins_with_a_minus_goes_after_two_dashes():
     code, out, _ = in_process.cutaway("plot", "--json", "--", "-x**2")
-    assert code == 0 and json.loads(out)["points"][0]["kind"] == "global maximum"
+    assert code == 0 and json.loads(out)["points"][0]["kind"] == "maximum"
