@@ -29,7 +29,8 @@ def example(command: str):
     """Puts an example below the help of a command."""
 
     def with_epilog(function):
-        function.epilog = f"Example: **{command}**"
+        plain = command.replace("*", "\\*")  # the help is Markdown: x**2 would be bold
+        function.epilog = f"Example: **{plain}**"
         return function
 
     return with_epilog

@@ -66,8 +66,10 @@ def story_of(what: str, given: dict):
 
     options = _options(given.get("fixed"))
     if given.get("weight") is not None or Path(what).is_dir():
+        _expect_only(given, "a weight of a run", "weight", "row", "data", "lr", "trust")
         return _weight(what, given)
     if what == "dropout":
+        _expect_only(given, "dropout", "sizes", "fixed")
         from cutaway.diagram import dropout_story
 
         chosen = {"p": options.pop("p", 0.5), "seed": int(options.pop("seed", 3))}
@@ -76,8 +78,10 @@ def story_of(what: str, given: dict):
     losses = {*curve_losses(), *SHORT.values()}
     names = [name.strip().replace("-", "_") for name in what.split(",")]
     if any(name in losses for name in names):
+        _expect_only(given, "a loss", "y", "fixed")
         return loss_curve(names, y=given.get("y"), **options)
     if len(names) == 1 and _is_activation(what, activation_named):
+        _expect_only(given, "an activation", "fixed")
         return activation_curve(what, **options)
     if what.isidentifier() and what not in ("x", "curve"):
         known = [*activation_names(), *sorted(losses), "dropout", "curve"]
@@ -87,6 +91,7 @@ def story_of(what: str, given: dict):
             fix=did_you_mean(what, known),
         )
     _expect_none(options, "a formula", "none")
+    _expect_only(given, "a formula", "x_range")
     return curve_points(TEXTBOOK if what == "curve" else what, given.get("x_range"))
 
 
@@ -140,6 +145,20 @@ def _options(fixed) -> dict:
                 fix="write for example --set delta=2",
             )
     return found
+
+
+def _expect_only(given, what, *allowed) -> None:
+    """Raise OptionError if an option is given that `what` does not take."""
+    flags = {"data": "--input", "x_range": "--range", "fixed": "--set"}
+    for name, value in given.items():
+        is_unset = value is None or value is False or (not value and name in ("row", "fixed"))
+        if not is_unset and name not in allowed:
+            known = ", ".join(flags.get(one, f"--{one}") for one in allowed)
+            raise OptionError(
+                f"{flags.get(name, f'--{name}')} beside {what}",
+                expected=f"options of {what}: {known}",
+                fix="leave it out",
+            )
 
 
 def _expect_none(options, what, known) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json
-from cutaway.errors import OptionError, ShapeError, did_you_mean
+from cutaway.errors import OptionError, ShapeError, did_you_mean, expect_range
 from cutaway.files import write_atomically
 from cutaway.story.text import Story
 
 NAMED = re.compile(r"(?P<what>[wb])_(?P<index>\d+(?:,\d+)*)\^\(?(?P<layer>\d+)\)?")
+LARGEST = 1e30  # of an input or a target; float32 ends at 3.4e38
 PREAMBLE = r"""\documentclass{article}
 \usepackage{amsmath}
 \setcounter{MaxMatrixCols}{20}
@@ -88,7 +89,9 @@ def _stories(*, sizes, x, y, weights, activations, loss, optimizer, lr, weight, 
     x = _numbers(x, "--x", sizes[0], "input")
     y = _numbers(y, "--y", sizes[-1], "output")
     name = _default_loss(net) if loss is None else loss
-    why = explain(net, x, y, loss=_loss(name))
+    chosen = _loss(name)
+    _expect_targets(y, chosen)
+    why = explain(net, x, y, loss=chosen)
     path, index = place_of_name(weight or "w_11^(1)", net)
     gradient = why.gradient(path, index, top=top)
     linear = [path for path, layer in net.modules().items() if isinstance(layer, Linear)]
@@ -132,6 +135,8 @@ def _numbers(text: str | None, option: str, size: int, what: str) -> list[float]
             f"{option} {text}",
             expected=f"{size} number{'s' * (size > 1)}, separated by commas: one for each {what}",
         )
+    for value in found:
+        expect_range(value, what=option, least=-LARGEST, most=LARGEST)
     return found
 
 
@@ -176,6 +181,22 @@ def _loss(name: str):
             f"--loss {name}", expected="a loss of Cutaway", fix=did_you_mean(name, LOSSES)
         )
     return LOSSES[known]
+
+
+def _expect_targets(y: list[float], loss) -> None:
+    """Raise OptionError for targets that are no probabilities, of a loss of probabilities."""
+    from cutaway.losses import expects
+
+    wants = expects(loss)
+    if wants is None or wants.target not in ("binary", "one_hot"):
+        return
+    wrong = [value for value in y if not 0 <= value <= 1]
+    if wrong:
+        raise OptionError(
+            f"--y {wrong[0]:g} with the loss {loss.__name__}",
+            expected="0, 1 or a probability between them",
+            fix="for other targets: --loss mse, with --activations sigmoid,none for two layers",
+        )
 
 
 def _optimizer(name: str, net, lr: float | None):

@@ -22,6 +22,12 @@ def usage_error(error) -> OptionError:
     option: Any = getattr(error, "option_name", None)
     param: Any = getattr(error, "param", None)
     names = list(getattr(getattr(context, "command", None), "commands", ()))
+    if kind == "NoSuchOption" and _is_formula(option, context):
+        return OptionError(
+            f"{option} ... at the beginning of an argument is read as an option",
+            expected="-- before a formula that begins with a minus, after all options",
+            fix=f'write for example: {command} -- "-x**2"',
+        )
     if kind == "NoSuchOption":
         return OptionError(
             f"{command} has no option {option}",
@@ -52,6 +58,12 @@ def usage_error(error) -> OptionError:
     extra = extra.rpartition("(")[2]  # of "(s) (b.csv)"
     came = f"unexpected argument {extra}" if extra else _lower(error.message)
     return OptionError(came, expected=_usage(context), fix=see)
+
+
+def _is_formula(option, context) -> bool:
+    """Whether what came as an unknown option may be the beginning of a formula, "-x**2"."""
+    takes_one = getattr(getattr(context, "command", None), "name", None) in ("race", "plot")
+    return takes_one and str(option)[1:2] in tuple("xy(0123456789.")
 
 
 def _near(name: str, context) -> str:

@@ -229,8 +229,15 @@ def hessian_function(f) -> Callable:
     return hessians
 
 
-def curvature_at(objective: Objective, start: dict, *, steps=None, near=None) -> Curvature:
-    """The curvature of an Objective at the arrays of `start`, {path: array}."""
+def curvature_at(
+    objective: Objective, start: dict, *, steps=None, near=None, spread=math.inf
+) -> Curvature:
+    """The curvature of an Objective at the arrays of `start`, {path: array}.
+
+    Args:
+        spread: by how much the loss varies where it is looked at. A plateau is flat compared with
+            this too, as the size of a loss that may be negative says little.
+    """
     point = _Point(objective, start)
     n = point.size
     if near is not None:
@@ -261,7 +268,7 @@ def curvature_at(objective: Objective, start: dict, *, steps=None, near=None) ->
     if stationary is not None and distance:
         decisive = _settled(stationary, spectrum, steps, distance, rounding)
     flat = (stationary is None or decisive.size <= decisive.noise) and _is_flat(
-        point, value, gradient, spectrum, 10 * near
+        point, value, gradient, spectrum, 10 * near, spread
     )
     verdict, reason = _judge(flat, distance, norm, near, decisive)
     return Curvature(
@@ -440,9 +447,9 @@ def _newton_step(point, gradient, norm, near):
     return None
 
 
-def _is_flat(point, value, gradient, spectrum, distance) -> bool:
+def _is_flat(point, value, gradient, spectrum, distance, spread) -> bool:
     """Whether the loss varies by less than FLAT within `distance`, by its model and by trial."""
-    allowed = FLAT * abs(value)
+    allowed = FLAT * min(abs(value), spread)
     norm = np.linalg.norm(gradient)
     if norm * distance > allowed or spectrum.size * distance**2 / 2 > allowed:
         return False

@@ -7,7 +7,7 @@ import inspect
 import numpy as np
 
 from cutaway.engine import Tensor, float64, gradients
-from cutaway.errors import OptionError, did_you_mean
+from cutaway.errors import OptionError, did_you_mean, expect_range
 from cutaway.losses import LOSS_ALIASES, LOSSES, Expects, expects, overlap
 from cutaway.losses.contract import OPTION_LETTERS
 from cutaway.story.curve_chart import ORDER, CurveChart, CurveDot, CurveLine
@@ -20,6 +20,7 @@ REACH = 3.0  # of ŷ around y
 LOGITS = 6.0
 EDGE = 0.01  # the smallest probability that is shown
 CLASSES = 3  # of a loss over classes: the one that is true, and others that share the rest
+LARGEST = 1e6  # target; beyond it ŷ - y is lost in rounding
 NEAR = 1e-6  # beside y, where a kink would be
 MOST_SLOPE = 12.0  # of a probability's slopes, which grow without bound
 SHORT = {name: alias for alias, name in LOSS_ALIASES.items()}
@@ -222,6 +223,8 @@ def loss_curve(names, *, y: float | None = None, **options) -> LossSlopes:
         (True, (-1.0, 0.0, 1.0))
     """
     names = [names] if isinstance(names, str) else list(names)
+    if y is not None:
+        expect_range(y, what="target y", least=-LARGEST, most=LARGEST)
     losses = [loss_named(name) for name in names]
     kinds = {(kind_of(loss).output, _family(kind_of(loss).target)) for loss in losses}
     if len(kinds) != 1:

@@ -1,6 +1,5 @@
 """A user's own formula as a surface to race on."""
 
-import math
 import re
 
 import numpy as np
@@ -12,6 +11,7 @@ from cutaway.landscape.textbook import SURFACES, TextbookSurface, textbook_surfa
 
 START = (-1.5, 1.0)
 STEPS = 200
+LARGEST = 1e100  # at the start, whose square is still finite
 BEYOND = 1.25  # of the start's distance from 0, which the plot shows
 
 
@@ -58,12 +58,12 @@ def formula_surface(text: str, start=START) -> TextbookSurface:
     )
     with np.errstate(all="ignore"):
         found = [float(made.values(start)), *made.gradient(start)]
-    if not all(map(math.isfinite, found)):
+    if not all(abs(value) < LARGEST for value in found):
         at = ", ".join(f"{v:g}" for v in start)
         raise OptionError(
             f"at the start ({at}) {formula.text} is {found[0]:g}, with the gradient "
             f"({found[1]:g}, {found[2]:g})",
-            expected="finite numbers at the start",
+            expected=f"numbers below {LARGEST:g} at the start",
             fix="choose another start, for example --start 1,1",
         )
     return made

@@ -75,6 +75,14 @@ class TextbookSurface:
         return xs, ys, self.values(np.stack(np.meshgrid(xs, ys), axis=-1))
 
     @functools.cached_property
+    def spread(self) -> float:
+        """The largest minus the smallest finite value of L on the plot."""
+        with np.errstate(all="ignore"):
+            values = self.grid(41)[2]
+        finite = values[np.isfinite(values)]
+        return float(np.ptp(finite)) if finite.size else 0.0
+
+    @functools.cached_property
     def objective(self):
         """L of one array (2,), with its gradient."""
         return objective_of(lambda w: self(w[0], w[1]))
@@ -89,7 +97,7 @@ class TextbookSurface:
             )
         with float64():
             here = Tensor(np.asarray(point, np.float64)).data
-        return curvature_at(self.objective, {"point": here}, near=near)
+        return curvature_at(self.objective, {"point": here}, near=near, spread=self.spread)
 
     def gradient(self, point) -> tuple[float, float]:
         """(∂L/∂x, ∂L/∂y) at (x, y), by the engine, in float64."""

@@ -40,6 +40,11 @@ better than the baseline's 1.5 (predicting the mean).
     count = counts[name]
     where = f"on the {count:,} {name} {examples}" if count != 1 else f"on the only {name} {one}"
     measured = f"{where} the {score_in_words(score)} is {number(value)}"
+    if other == (0 if _is_low(score) else 1):
+        return (
+            f"What was learned cannot be seen {where}: the baseline ({baseline}) is right for all, "
+            f"and nothing can be better. The {score_in_words(score)} is {number(value)}."
+        )
     partly = _partly(scores)
     if partly:
         return (
@@ -53,8 +58,12 @@ better than the baseline's 1.5 (predicting the mean).
 
 
 def _is_better(score: str, value: float, other: float) -> bool:
-    is_low = any(word in score.split("_") for word in LOWER)
-    return value < other if is_low else value > other
+    return value < other if _is_low(score) else value > other
+
+
+def _is_low(score: str) -> bool:
+    """Whether a score is better the lower it is."""
+    return any(word in score.split("_") for word in LOWER)
 
 
 def _partly(scores: dict) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from cutaway.data import students_path
 from cutaway.errors import DataError, RunError, did_you_mean
 from cutaway.files.content import exists, expect_file, naming_source
 from cutaway.runs.kinds import KINDS
@@ -77,11 +78,14 @@ def _strongest(source: DataSource, asked: int) -> tuple[str, Sign] | None:
 
 
 def _nothing(path: Path) -> DataError:
-    near = [p.name for p in path.parent.glob("*")] if exists(path.parent) else []
+    near = [p.name for p in path.parent.glob("[!.]*")] if exists(path.parent) else []
+    if path.name == students_path().name:
+        fix = f"for the table that is bundled with Cutaway name no data, or {students_path()}"
+        return DataError(f"there is no {path}", expected="an existing file or folder", fix=fix)
     return DataError(
         f"there is no {path}",
         expected="an existing file or folder",
-        fix=did_you_mean(path.name, near) if near else "check the path",
+        fix=did_you_mean(path.name, sorted(near)) if near else "check the path",
     )
 
 

@@ -2,7 +2,10 @@
 
 import re
 
+import pytest
+
 from cutaway.cli.app import FIRST, app
+from tests.cli import in_process
 from tests.cli.conftest import ENVIRONMENT
 
 
@@ -36,3 +39,15 @@ def test_the_tab_key_completes_commands_and_options(cutaway, tmp_path, monkeypat
         monkeypatch.setitem(ENVIRONMENT, "COMP_WORDS", words)
         monkeypatch.setitem(ENVIRONMENT, "COMP_CWORD", str(count))
         assert cutaway(folder=tmp_path).stdout.split() == expected
+
+
+@pytest.mark.parametrize("command", [c.callback for c in app.registered_commands], ids=str)
+def test_the_example_of_a_help_is_shown_as_it_is_typed(command):
+    _, printed, _ = in_process.cutaway(command.__name__, "--help")
+    assert command.epilog.removeprefix("Example: ").strip("*").replace("\\*", "*") in printed
+
+
+def test_powers_in_a_help_keep_their_stars():
+    _, printed, _ = in_process.cutaway("plot", "--help")
+    assert "'x**4 - 2*x**2'" in printed.replace("│ │", "").replace("  ", " ")
+    assert '"x**2 + 3*y**2"' in in_process.cutaway("race", "--help")[1]

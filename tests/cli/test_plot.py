@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from tests.cli import in_process
+
 
 def test_an_activation_with_its_pictures(cutaway, tmp_path):
     done = cutaway("plot", "leaky-relu", "--set", "slope=0.2", "--png", "a.png", "--html", "a.html",
@@ -71,3 +73,26 @@ def test_wrong_input_exits_with_2_and_one_paragraph(cutaway, tmp_path, case):
     done = cutaway("plot", *arguments, folder=tmp_path)
     assert done.returncode == 2 and words in done.stderr, done.stderr
     assert done.stderr.startswith("cutaway: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("mse", "--y", "nan"), "target y is nan"),
+        (("mse", "--y", "1e30"), "target y is 1e+30"),
+        (("sigmoid", "--range=-1,1"), "--range beside an activation"),
+        (("sigmoid", "--y", "0"), "--y beside an activation"),
+        (("mse", "--lr", "1"), "--lr beside a loss"),
+        (("x**2", "--sizes", "3,1"), "--sizes beside a formula"),
+        (("dropout", "--y", "1"), "--y beside dropout"),
+        (("-x**2",), "read as an option"),
+    ],
+)
+def test_what_does_not_fit_is_an_error_that_names_it(arguments, said):
+    code, out, error = in_process.cutaway("plot", *arguments)
+    assert (code, out) == (2, "") and said in error
+
+
+def test_a_formula_that_begins_with_a_minus_goes_after_two_dashes():
+    code, out, _ = in_process.cutaway("plot", "--json", "--", "-x**2")
+    assert code == 0 and json.loads(out)["points"][0]["kind"] == "maximum"

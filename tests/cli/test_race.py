@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.cli import in_process
+
 
 def test_the_plain_command_races_all_on_the_ravine(cutaway, tmp_path):
     done = cutaway("race", "--steps", "60", folder=tmp_path)
@@ -81,3 +83,15 @@ def test_batch_sizes_race_on_the_regression(cutaway, tmp_path):
     assert "all 24 rows (GD): straight" in done.stdout
     bad = cutaway("race", "bowl", "--batch-size", "1", folder=tmp_path)
     assert bad.returncode == 2 and "which has no rows" in bad.stderr
+
+
+def test_a_formula_too_steep_at_the_start_is_an_error_without_a_warning_of_numpy():
+    code, out, error = in_process.cutaway("race", "x**1000")
+    assert (code, out) == (2, "") and error.startswith("cutaway: at the start (-1.5, 1) x¹⁰⁰⁰")
+    assert "note:" not in error
+
+
+def test_a_plane_is_a_slope_wherever_an_optimizer_ends():
+    code, out, _ = in_process.cutaway("race", "x", "--json")
+    assert code == 0
+    assert {one["verdict"] for one in json.loads(out)["optimizers"]} == {"slope"}

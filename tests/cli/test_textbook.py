@@ -9,6 +9,7 @@ import pytest
 import cutaway as ct
 from cutaway.cli.textbook import place_of_name
 from cutaway.errors import OptionError
+from tests.cli import in_process
 
 W = [np.array([[0.2, -0.4, 0.5], [0.3, 0.1, -0.6], [0.7, 0.2, -0.1]]),
      np.array([[0.4, -0.3], [0.6, 0.8], [-0.5, 0.2]]), np.array([[0.9], [-0.7]])]  # fmt: skip
@@ -118,3 +119,20 @@ def test_weights_are_named_as_in_textbooks(name, place):
 def test_a_weight_that_there_is_not_is_named(name):
     with pytest.raises(OptionError, match="--weight"):
         place_of_name(name, ct.network((3, 3, 2, 1)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (("--x", "nan,1,1"), "--x is nan"),
+        (("--x", "1e300,1,1"), "--x is 1e+300"),
+        (("--y", "inf"), "--y is inf"),
+        (("--y", "5"), "--y 5 with the loss binary_cross_entropy"),
+    ],
+)
+def test_numbers_that_no_network_can_take_are_named(changed, said):
+    given = {"--sizes": "3,2,1", "--x": "1,2,3", "--y": "1", changed[0]: changed[1]}
+    code, out, error = in_process.cutaway(
+        "explain", *(part for pair in given.items() for part in pair)
+    )
+    assert (code, out) == (2, "") and said in error and "note:" not in error

@@ -52,6 +52,16 @@ def test_folders_of_classes_are_recognized_by_what_is_in_them(tmp_path):
         recognize(tmp_path / "s" / "cats")
 
 
+def test_the_bundled_table_is_named_where_the_first_page_s_command_does_not_find_it(tmp_path):
+    (tmp_path / ".hidden").write_text("")
+    with pytest.raises(DataError, match="there is no") as failure:
+        recognize(tmp_path / "students.csv")
+    assert str(students_path()) in str(failure.value)
+    with pytest.raises(DataError) as failure:
+        recognize(tmp_path / "others.csv")
+    assert "hidden" not in str(failure.value)
+
+
 def test_folders_of_nothing_known_are_named(tmp_path):
     with pytest.raises(DataError, match="there is no"):
         recognize(tmp_path / "none")

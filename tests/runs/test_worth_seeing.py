@@ -111,3 +111,17 @@ def test_the_report_calls_wrong_what_is_wrong_and_says_first_that_nothing_was_le
     assert page.index("Nothing useful was learned") < page.index("Validation accuracy")
     assert "cutaway explain RUN --row 7" in page and "cutaway doctor " in page
     assert "Columns that matter" in page
+
+
+@pytest.mark.parametrize(
+    ("found", "score"),
+    [
+        ({"accuracy": 1.0, "baseline_accuracy": 1.0}, "accuracy is 1."),
+        ({"accuracy": 0.75, "baseline_accuracy": 1.0}, "accuracy is 0.75."),
+        ({"mean_absolute_error": 2.0, "baseline_mean_absolute_error": 0.0}, "error is 2."),
+    ],
+)
+def test_a_baseline_that_nothing_can_beat_shows_nothing_of_what_was_learned(found, score):
+    text = said(scores(**found))
+    assert text.startswith("What was learned cannot be seen on the 40 validation rows")
+    assert text.endswith(score)

@@ -15,7 +15,7 @@ def plot(
         typer.Argument(
             metavar="WHAT",
             help="An activation (sigmoid), losses (huber or mse,mae), a formula of x in quotes "
-            "('x**4 - 2*x**2'), curve (one with all kinds of points), dropout, or a RUN with "
+            r"('x\*\*4 - 2\*x\*\*2'), curve (one with all kinds of points), dropout, or a RUN with "
             "--weight; see --list.",
         ),
     ] = "sigmoid",
