@@ -89,7 +89,7 @@ class LayerStory(Story):
         inputs, neurons = v.weight.shape
         layer = "" if self.number is None else f"^({self.number})"
         count = v.weight.size + (0 if v.bias is None else v.bias.size)
-        head = f"{inputs} inputs, {_counted(neurons, 'neuron')}: {inputs} · {neurons}"
+        head = f"{_counted(inputs, 'input')}, {_counted(neurons, 'neuron')}: {inputs} · {neurons}"
         head += "" if v.bias is None else f" + {neurons}"
         head += f" = {count:,} parameters"
         lines = [
