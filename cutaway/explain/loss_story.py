@@ -184,7 +184,7 @@ class LossStory(Story):
             for slope in element.slopes:
                 right = number(slope.value / count)
                 numbers = slope.numbers
-                if not numbers and slope.value and slope.value == int(slope.value):
+                if not numbers and slope.value and float(slope.value).is_integer():
                     numbers = number(slope.value)  # a constant such as the sign of an error
                 if numbers and count > 1:
                     right = f"{_in_brackets(numbers)} / {count} = {right}"
