@@ -1,6 +1,7 @@
 """cutaway train."""
 
 import dataclasses
+import math
 import shlex
 import sys
 import textwrap
@@ -17,7 +18,7 @@ from cutaway.cli.show import (
 from cutaway.data import students_path
 from cutaway.doctor.course import overfits
 from cutaway.doctor.preflight import preflight
-from cutaway.errors import visible
+from cutaway.errors import counted, visible
 from cutaway.runs import KINDS, prepare, write_report
 from cutaway.runs.preprocessing import score_in_words
 from cutaway.runs.report import Remark
@@ -146,11 +147,12 @@ def _show_network(experiment) -> None:
         name = "-".join(map(str, sizes))
     if name == "transfer":
         name = f"head on {spec['from']}"
+    steps = math.ceil(experiment.training_rows / experiment.batch_size)
     console.print(
         f"\nNetwork: {name}, {experiment.net.summary().total:,} parameters\n"
         f"Training: {options.optimizer}, lr {options.rate():g}, "
         f"{experiment.epochs} epoch{'s' * (experiment.epochs != 1)}, "
-        f"batch size {experiment.batch_size}\n"
+        f"batch size {experiment.batch_size}, {counted(steps, 'step')} per epoch\n"
         f"Data: {experiment.data_line}"
     )
     print_device(device(), options.precision)

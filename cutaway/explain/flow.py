@@ -63,10 +63,13 @@ class FlowStory(Story):
 
     Attributes:
         layers: [LayerFlow], the first layer first.
+        over_time: paths of the recurrent layers, which are not among them.
     """
 
     def __init__(self, graph, jacobians, names: ElementNames):
         gradients = graph.gradients()
+        steps = [n.module for n in graph.nodes if n.label is not None and n.label[1] is not None]
+        self.over_time = list(dict.fromkeys(steps))
         nodes = [(node, layer) for node, layer in names.pre_activations if node.number in gradients]
         nodes.sort(key=lambda pair: pair[1] or 0)
         found = [
@@ -193,6 +196,14 @@ class FlowStory(Story):
             lines += ["", f"{ends}: × {number(self.product)}"]
         for note in self.notes():
             lines += textwrap.wrap(f"! {note}", width, subsequent_indent="  ")
+        if self.over_time:
+            told = (
+                f"Recurrent: {', '.join(self.over_time)}. Such weights are used at every time "
+                "step, so they have no row here; `through_time` of the explanation shows how a "
+                "gradient shrinks or grows from step to step."
+            )
+            lines = [*lines, ""] if self.layers else []
+            lines += textwrap.wrap(told, width)
         if any(flow.activation for flow in self.layers):
             legend = LEGEND if not self._branches() else LEGEND[1:]
             lines += ["", *align(legend)]
@@ -237,6 +248,7 @@ class FlowStory(Story):
     def to_dict(self) -> dict:
         return {
             "layers": [dataclasses.asdict(flow) for flow in self.layers],
+            "over_time": self.over_time,
             "product": self.product,
             "notes": self.notes(),
         }

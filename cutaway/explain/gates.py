@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutaway.errors import OptionError
+from cutaway.errors import OptionError, counted
 from cutaway.explain.graph import ComputationGraph
 from cutaway.story import panels
 from cutaway.story.text import WIDTH, Story, align, number
@@ -67,7 +67,10 @@ class Gates(Story):
 
     def text(self, width: int = WIDTH) -> str:
         time, units = next(iter(self.values.values())).shape
-        lines = [f"Gates of layer {self.layer}: {units} units over {time} steps", ""]
+        lines = [
+            f"Gates of layer {self.layer}: {counted(units, 'unit')} over {counted(time, 'step')}",
+            "",
+        ]
         lines += align([[f"  {s}", MEANINGS[s]] for s in self.values])
         lines += ["", "Mean over the units at each step:"]
         shown = range(time) if time <= LINES else range(time - LINES, time)

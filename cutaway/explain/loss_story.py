@@ -149,8 +149,11 @@ class LossStory(Story):
         for element in part.elements:
             for slope in element.slopes:
                 right = number(slope.value / count)
-                if slope.numbers and count > 1:
-                    right = f"{in_brackets(slope.numbers)} / {count} = {right}"
+                numbers = slope.numbers
+                if not numbers and slope.value and float(slope.value).is_integer():
+                    numbers = number(slope.value)  # a constant such as the sign of an error
+                if numbers and count > 1:
+                    right = f"{in_brackets(numbers)} / {count} = {right}"
                 elif slope.numbers:
                     right = f"{slope.numbers} = {right}"
                 elif slope.because and count == 1:
