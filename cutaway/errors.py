@@ -99,6 +99,22 @@ class OutOfMemoryError(CutawayError, MemoryError):
     is_general = False
 
 
+def install_extra(extra: str) -> str:
+    """The command that installs an extra of this installation: for the `fix` of an error.
+
+    Of a checkout it names the checkout: a package of that name elsewhere may be somebody else's.
+
+    Example:
+        >>> from cutaway.errors import install_extra
+        >>> install_extra("search").startswith("pip install ")
+        True
+    """
+    checkout = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if os.path.exists(os.path.join(checkout, "pyproject.toml")):
+        return f'pip install -e "{checkout}[{extra}]"'
+    return f'pip install "cutaway[{extra}]"'
+
+
 def did_you_mean(name: str, known: Iterable) -> str:
     """The closest known name as a question, or the list of all names: for the `fix` of an error.
 

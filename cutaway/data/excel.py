@@ -4,7 +4,7 @@ import io
 import zipfile
 
 from cutaway.data.header import find_header, with_names
-from cutaway.errors import DataError
+from cutaway.errors import DataError, install_extra
 from cutaway.files.content import naming
 from cutaway.files.limits import expect_columns, expect_unpacked
 from cutaway.files.panics import silent_panics
@@ -77,7 +77,7 @@ def _fastexcel(path):
         raise DataError(
             f"{path} is a spreadsheet, which is read by the package fastexcel: not installed",
             expected="fastexcel",
-            fix='pip install "cutaway[excel]", or pip install fastexcel, or save the table as CSV',
+            fix=f"{install_extra('excel')}, or pip install fastexcel, or save the table as CSV",
         ) from None
     return fastexcel
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.data.float32 import to_float32
-from cutaway.errors import DataError
+from cutaway.errors import DataError, install_extra
 from cutaway.files.content import naming, read_content, readable
 from cutaway.files.limits import expect_bytes, expect_unpacked, unpack_gzip
 from cutaway.files.writing import write_atomically
@@ -269,6 +269,6 @@ def _nibabel() -> Any:
         raise DataError(
             "NIfTI files are read by nibabel, which is not installed",
             expected="the extra volumes",
-            fix='pip install "cutaway[volumes]"',
+            fix=install_extra("volumes"),
         ) from None
     return nibabel

@@ -7,7 +7,7 @@ import numpy as np
 
 import cutaway
 from cutaway.engine import Operation
-from cutaway.errors import CutawayError, OptionError
+from cutaway.errors import CutawayError, OptionError, install_extra
 from cutaway.export.graph import OPSET, OnnxGraph, Value
 from cutaway.export.primitives import PRIMITIVES
 from cutaway.export.trace import DependsOnBatchSize, Key, TracedProgram, trace
@@ -140,7 +140,7 @@ def _expect_onnx():
     except ImportError as error:
         raise OptionError(
             "exporting to ONNX requires the package onnx, which is not installed",
-            fix='pip install "cutaway[onnx]"',
+            fix=install_extra("onnx"),
         ) from error
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cutaway.data.run_lengths import runs_area
-from cutaway.errors import OptionError
+from cutaway.errors import OptionError, install_extra
 
 COCO_SCORES = (
     "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large",
@@ -68,7 +68,7 @@ def coco_package():
     except ImportError as error:
         raise OptionError(
             "COCO's scores need the package faster-coco-eval, which is not installed",
-            fix='pip install "cutaway[vision]"',
+            fix=install_extra("vision"),
         ) from error
 
 

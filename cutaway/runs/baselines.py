@@ -6,7 +6,7 @@ rows as the network.
 
 import numpy as np
 
-from cutaway.errors import CutawayError
+from cutaway.errors import CutawayError, install_extra
 
 TREES = 200  # of a random forest
 MOST_WORDS = 20_000  # columns of TF-IDF
@@ -20,7 +20,7 @@ def import_sklearn():
         raise CutawayError(
             "the comparison needs scikit-learn, which is not installed",
             expected='the extra "search"',
-            fix='pip install "cutaway[search]"',
+            fix=install_extra("search"),
         ) from error
     return sklearn
 

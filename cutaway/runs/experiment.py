@@ -159,9 +159,16 @@ class Experiment:
     @property
     def data_line(self) -> str:
         """How many examples train and validate, in words."""
-        examples = self.preprocessing.examples
-        validation = f"{self.validation_rows:,}" if self.has_validation else "no"
-        return f"{self.training_rows:,} training {examples}, {validation} validation {examples}"
+        several = self.preprocessing.examples
+        one = several if several == "series" else several[:-1]
+        validation = self.validation_rows if self.has_validation else 0
+        sets = {"training": self.training_rows, "validation": validation}
+        return ", ".join(
+            f"{count:,} {name} {one if count == 1 else several}"
+            if count
+            else f"no {name} {several}"
+            for name, count in sets.items()
+        )
 
     @property
     def batch_size(self) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jax
 
-from cutaway.errors import OptionError, expect_choice
+from cutaway.errors import OptionError, expect_choice, install_extra
 from cutaway.files.limits import free_memory
 
 DEVICES = ("cpu", "gpu")
@@ -86,7 +86,7 @@ def _missing(kind: str | None) -> OptionError:
     return OptionError(
         "device 'gpu': JAX found no GPU on this machine",
         expected="an NVIDIA GPU, its driver, and JAX's CUDA plugin",
-        fix='pip install "cutaway[cuda]"; check with nvidia-smi that the driver sees the GPU',
+        fix=f"{install_extra('cuda')}; check with nvidia-smi that the driver sees the GPU",
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.errors import CutawayError, OptionError
+from cutaway.errors import CutawayError, OptionError, install_extra
 from cutaway.files.manifest import damaged
 from cutaway.runs.space import Choice, Integer
 from cutaway.search.undamaged import (
@@ -48,7 +48,7 @@ def import_optuna():
         raise CutawayError(
             "the search needs Optuna, which is not installed",
             expected='the extra "search"',
-            fix='pip install "cutaway[search]"',
+            fix=install_extra("search"),
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna

