@@ -10,6 +10,8 @@ from cutaway.story.figures import svg_of
 from cutaway.story.formula import Exact
 from cutaway.story.formula_lines import STYLE as OF_FORMULAS
 from cutaway.story.formula_lines import formula_lines
+from cutaway.story.hanging_lines import STYLE as OF_TEXTS
+from cutaway.story.hanging_lines import hanging_lines
 from cutaway.story.html import folded, page, section
 from cutaway.story.svg import Drawing, write_into
 from cutaway.story.text import Story
@@ -25,6 +27,7 @@ mtable.matrix > mtr > mtd { padding: .12em .45em; text-align: right; }
 figure { margin: 1rem 0; }
 """
     + OF_FORMULAS
+    + OF_TEXTS
 )
 
 SCREEN = 1000  # pixels; a taller drawing goes to the end of the page
@@ -93,8 +96,8 @@ def _section(story) -> str:
     if formula is not None:
         body += formula_lines(formula, exact)
     content = story.html()
-    body += exact.mark(content)
-    if type(story).plot is not Story.plot and "<svg" not in content and "<img" not in content:
+    body += hanging_lines(exact.mark(content))
+    if story.is_plotted() and "<svg" not in content and "<img" not in content:
         body += f'<div class="chart scroll">{_plot(story)}</div>'
     return f"<section>{section(str(heading), body)}</section>\n"
 
