@@ -21,7 +21,7 @@ PRINT = f"""
   details::details-content {{ content-visibility: visible; block-size: auto; }}
   summary {{ list-style: none; color: var(--soft); }}
   .scroll, .chart, .formula, .plots, pre {{ overflow: visible !important; }}
-  .scroll, .chart {{ background: none; }} pre.cutaway-story {{ background: var(--tint); }}
+  .scroll, .chart, .plots {{ background: none; }} pre.cutaway-story {{ background: var(--tint); }}
   pre, pre.cutaway-story {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
   table, .scroll > table {{ font-size: 8pt; width: auto; max-width: 100%; }}
   .scroll > table.wide {{ font-size: 6pt; }} .wide td, .wide th {{ padding-right: .4rem; }}
@@ -70,7 +70,7 @@ pre.cutaway-story { white-space: pre; overflow-wrap: normal; --under: var(--tint
 img { max-width: 100%; } .pixels { width: 96px; image-rendering: pixelated; border-radius: 4px; }
 .matrix small { display: block; opacity: .75; }
 /* a shadow at the side where more can be scrolled to */
-.scroll, .chart, pre.cutaway-story { --shade: rgba(128,128,128,.45), transparent;
+.scroll, .chart, .plots, pre.cutaway-story { --shade: rgba(128,128,128,.45), transparent;
   background: linear-gradient(to right, var(--under, var(--paper)) 40%, transparent) left,
     linear-gradient(to left, var(--under, var(--paper)) 40%, transparent) right,
     linear-gradient(to right, var(--shade)) left, linear-gradient(to left, var(--shade)) right,
