@@ -22,7 +22,7 @@ PRINT = f"""
   summary {{ list-style: none; color: var(--soft); }}
   .scroll, .chart, .formula, .plots, pre {{ overflow: visible !important; }}
   .scroll, .chart, .plots {{ background: none; }} pre.cutaway-story {{ background: var(--tint); }}
-  pre, pre.cutaway-story {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
+  pre, pre.cutaway-story {{ white-space: pre-wrap; overflow-wrap: anywhere; font-size: 8.5pt; }}
   table, .scroll > table {{ font-size: 8pt; width: auto; max-width: 100%; }}
   .scroll > table.wide {{ font-size: 6pt; }} .wide td, .wide th {{ padding-right: .4rem; }}
   td {{ overflow-wrap: anywhere; min-width: 2.2em; }} td.n {{ overflow-wrap: normal; }}

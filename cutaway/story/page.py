@@ -72,8 +72,10 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
         parts.append(f'<p class="soft">{escape(lead)}</p>')
     parts += [_section(story) for story in stories]
     if drawing is not None:
-        figure = f'<figure class="scroll">{_without_addresses(drawing.svg)}</figure>'
-        if drawing.height > SCREEN:
+        is_tall = drawing.height > SCREEN
+        kind = "scroll tall" if is_tall else "scroll"
+        figure = f'<figure class="{kind}">{_without_addresses(drawing.svg)}</figure>'
+        if is_tall:
             shown = folded("The whole drawing", figure) if stories else figure
             parts.append(f"<section>{section('The network', shown)}</section>\n")
         else:
