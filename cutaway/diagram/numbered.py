@@ -136,9 +136,9 @@ def _middle(labels) -> float:
 
 def _halo(x, y, label) -> str:
     """A text that lines do not run through."""
-    width = text_width(label, 10)
+    width = text_width(label, 11)
     return (
-        f'<rect class="paper" x="{x - 2:.4g}" y="{y - 11:.4g}" width="{width:.4g}" '
+        f'<rect class="paper" x="{x - 2:.4g}" y="{y - 11:.4g}" width="{width + 2:.4g}" '
         f'height="14" rx="3"/>{text(x, y, label, kind="number")}'
     )
 

@@ -35,8 +35,10 @@ class LossCurves(Story):
 
     def text(self, width: int = WIDTH) -> str:
         losses = self.evidence.losses
-        text = f"{len(losses)} epochs"
-        if len(losses):
+        text = f"{len(losses)} epoch{'s' * (len(losses) != 1)}"
+        if len(losses) == 1:
+            text += f", training loss {number(losses[0])}"
+        elif len(losses):
             text += f", training loss from {number(losses[0])} to {number(losses[-1])}"
         chance = self.evidence.chance_loss
         if math.isfinite(chance):
@@ -59,7 +61,10 @@ class LossCurves(Story):
         for name, color in (("training", BLUE), ("validation", ORANGE)):
             if curves[name]:
                 epochs = np.arange(1, len(curves[name]) + 1)
-                axes.plot(epochs, curves[name], color=color, label=name)
+                dots = "o" if len(epochs) == 1 else ""  # a line of one point is not seen
+                axes.plot(epochs, curves[name], marker=dots, color=color, label=name)
+                if len(epochs) == 1:
+                    axes.set_xlim(0, 2)
         if math.isfinite(curves["chance"]):
             axes.axhline(
                 curves["chance"], color="#8a94a3", ls=":", label="best constant prediction"

@@ -52,12 +52,9 @@ def plot_bars(found, axes):
         return axes
     axes.set_xlabel("contribution to the output")
     paper = {"edgecolor": axes.get_facecolor(), "lw": 0}
-    legend = [
-        Patch(facecolor=panels.UP, label="raises it", **paper),
-        Patch(facecolor=panels.DOWN, hatch="////", label="lowers it", **paper),
-    ]
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.6 / axes.bbox.height * 72)}
-    axes.legend(handles=legend, ncols=2, frameon=False, **below)
+    up = Patch(facecolor=panels.UP, label="raises it", **paper)
+    down = Patch(facecolor=panels.DOWN, hatch="////", label="lowers it", **paper)
+    panels.legend_above(axes, handles=[up, down])
     return axes
 
 

@@ -354,7 +354,7 @@ class Attribution(Story):
         if not self.one:
             return super().html()
         if self.kind in ("image", "series"):
-            return panels.as_image_tag(self.plot(), self.title())
+            return panels.as_svg(self.plot(), self.title())
         return charts.html_of_tokens(self) if self.kind == "tokens" else super().html()
 
 

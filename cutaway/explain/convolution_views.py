@@ -131,7 +131,7 @@ class FeatureMaps(Story):
         )
 
     def html(self) -> str:
-        return panels.as_image_tag(self.plot(), f"feature maps of layer {self.layer}")
+        return panels.as_svg(self.plot(), f"feature maps of layer {self.layer}")
 
 
 def filters(net: Module, layer=None, *, channel: int | None = None) -> "Filters":
@@ -260,7 +260,7 @@ class Filters(Story):
     def html(self) -> str:
         if self.values.ndim > 4:
             return super().html()
-        return panels.as_image_tag(self.plot(), f"filters of layer {self.layer}")
+        return panels.as_svg(self.plot(), f"filters of layer {self.layer}")
 
 
 def _expect_new_figure(axes):

@@ -253,6 +253,10 @@ class FlowStory(Story):
             "notes": self.notes(),
         }
 
+    def is_plotted(self) -> bool:
+        """Whether there are layers to compare: a line of one point shows nothing."""
+        return len(self.layers) > 1
+
     def plot(self, axes=None):
         """The gradient over the layers, on a logarithmic axis."""
         axes = new_axes(axes, height=3.5)

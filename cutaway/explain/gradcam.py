@@ -249,7 +249,7 @@ class GradCam(Story):
     def html(self) -> str:
         if self.values.ndim > 2:
             return super().html()
-        return panels.as_image_tag(self.plot(), f"Grad-CAM of {self.name}, layer {self.layer}")
+        return panels.as_svg(self.plot(), f"Grad-CAM of {self.name}, layer {self.layer}")
 
 
 def _means(values, parts, axis):

@@ -258,7 +258,7 @@ class GradientStory(Story):
         values = (r" \cdot ".join(_latex_value(f.value) for f in p.factors) for p in shown)
         parts = [rf"\frac{{\partial L}}{{\partial {self._latex_name}}}"]
         parts += [symbols + rest, " + ".join(values) + rest] if shown else []
-        return " = ".join([*parts, number(self.value)])
+        return " = ".join([*parts, latex_number(number(self.value))])
 
     def to_dict(self) -> dict:
         return {

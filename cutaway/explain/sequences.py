@@ -123,7 +123,7 @@ class HiddenStates(Story):
         )
 
     def html(self) -> str:
-        return panels.as_image_tag(self.plot(), f"hidden states of layer {self.layer}")
+        return panels.as_svg(self.plot(), f"hidden states of layer {self.layer}")
 
 
 def attention_maps(net: Module, x, layer=None, *, names=None) -> "AttentionMaps":
@@ -278,7 +278,7 @@ class AttentionMaps(Story):
         return places if axes is None else axes
 
     def html(self) -> str:
-        return panels.as_image_tag(self.plot(), "attention maps")
+        return panels.as_svg(self.plot(), "attention maps")
 
 
 def _expect_names(names, count, what) -> list:

@@ -12,8 +12,9 @@ from cutaway.landscape.race_ends import HEADINGS as ENDS
 from cutaway.landscape.race_ends import ends, gradient_lines
 from cutaway.landscape.race_plots import frame, shade, style
 from cutaway.story.figures import png_of
+from cutaway.story.html import STYLE as PAGE
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 460, 46, 34, 10  # in SVG units
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 460, 58, 44, 10  # in SVG units
 MAX_POINTS = 1500  # of a path; longer ones are thinned out
 DASHES = {"-": "", "--": "7 4", "-.": "8 3 2 3", ":": "2 3"}
 
@@ -37,14 +38,21 @@ STYLE = """
 .cutaway-race .soft { color: var(--soft); max-width: 46rem; }
 .cutaway-race .scroll { overflow-x: auto; }
 .cutaway-race input[type=range] { width: min(420px, 60vw); vertical-align: middle; }
-.cutaway-race .key { background: #fff; border-radius: 3px; vertical-align: middle; }
-"""
-
-PAGE_STYLE = """
-body { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem;
-  color: #1c2430; background: #fff; }
+.cutaway-race .key { vertical-align: middle; }
+.cutaway-race .key line { stroke: color-mix(in oklab, var(--color) 85%, currentColor); }
+[data-jp-theme-light="false"] .cutaway-race .key line, .vscode-dark .cutaway-race .key line {
+  stroke: color-mix(in oklab, var(--color) 55%, currentColor); }
 @media (prefers-color-scheme: dark) {
-  body { color: #e6eaf0; background: #14191f; color-scheme: dark; } }
+  .cutaway-race .key line { stroke: color-mix(in oklab, var(--color) 55%, currentColor); }
+  .cutaway-race image { filter: brightness(.85); } }
+@media (max-width: 600px) {
+  .cutaway-race svg.trajectories text { font-size: 19px; }
+  .cutaway-race th, .cutaway-race td { padding-right: .6rem; font-size: .8rem; } }
+@media print {
+  .cutaway-race button, .cutaway-race input { display: none; }
+  .cutaway-race table { font-size: 9pt; } .cutaway-race image { filter: none; }
+  .cutaway-race svg.trajectories text { font-size: 12px; }
+  .cutaway-race .key line { stroke: var(--color); } }
 """
 
 SCRIPT = """
@@ -94,7 +102,7 @@ def page(race) -> str:
     return visible(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{PAGE_STYLE}</style></head>\n"
+        f"<title>{title}</title><style>{PAGE}</style></head>\n"
         f"<body>{fragment(race, heading='h1')}</body></html>\n"
     )
 
@@ -199,9 +207,9 @@ def _axes(race):
     for value in MaxNLocator(8).tick_values(y0, y1):
         if y0 <= value <= y1:
             y = _places(race, (x0, value))[1]
-            yield f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>'
+            yield f'<text x="{LEFT - 6}" y="{y + 5:.1f}" text-anchor="end">{value:g}</text>'
     across, up = race.surface.axes
-    middle, below = LEFT + WIDTH / 2, TOP + HEIGHT + 31
+    middle, below = LEFT + WIDTH / 2, TOP + HEIGHT + 38
     yield f'<text x="{middle}" y="{below}" text-anchor="middle">{across}</text>'
     yield f'<text x="8" y="{TOP + HEIGHT / 2}">{up}</text>'
 
@@ -247,7 +255,8 @@ def _table(race) -> str:
         color, dashes, _ = style(race, k)
         key = (
             '<svg class="key" width="34" height="12"><line x1="2" y1="6" x2="32" y2="6" '
-            f'stroke="{color}" stroke-width="2.5" stroke-dasharray="{DASHES[dashes]}"/></svg>'
+            f'style="--color:{color}" stroke-width="2.5" '
+            f'stroke-dasharray="{DASHES[dashes]}"/></svg>'
         )
         cells = [
             f'<td><label><input type="checkbox" value="{k}" checked> {key} '

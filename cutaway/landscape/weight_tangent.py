@@ -14,6 +14,7 @@ from cutaway.story.text import bracketed, number
 POINTS = 121
 REACH = 1.5  # of the weight, on both sides of its value, at least
 STEPS_SHOWN = 2.5  # lengths of the step that fit into the picture on each side
+TANGENT_POINTS = 201
 TANGENT = 0.45  # half the tangent's length, per half of the picture's width
 
 
@@ -47,7 +48,8 @@ class WeightCurve(CurveStory):
 
     def charts(self) -> list[CurveChart]:
         half = TANGENT * (self.weights[-1] - self.weights[0]) / 2
-        tangent = np.array([self.weight - half, self.weight + half])
+        # many points: those beyond the picture are left out
+        tangent = np.linspace(self.weight - half, self.weight + half, TANGENT_POINTS)
         on_tangent = self.loss + self.slope * (tangent - self.weight)
         curve = CurveLine(self.weights, self.losses, "L", "blue")
         line = CurveLine(tangent, on_tangent, f"tangent, slope {number(self.slope)}", "orange",

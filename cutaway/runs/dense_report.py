@@ -18,7 +18,7 @@ STYLE = """
 .row .picture { width: 100%; }
 figcaption { font-size: .75rem; color: var(--soft); max-width: 120px; overflow-wrap: anywhere; }
 .swatch { display: inline-block; width: .8rem; height: .8rem; border-radius: 3px;
-          margin-right: .35rem; border: 1px solid var(--line); vertical-align: -1px; }
+          margin-right: .35rem; border: 1px solid var(--soft); vertical-align: -1px; }
 """
 
 

@@ -41,3 +41,8 @@ def svg_of(figure) -> str:
     # shapes and texts without a fill are black by default
     svg = svg.replace("<svg", '<svg fill="currentColor"', 1).replace("#000000", "currentColor")
     return visible(svg)
+
+
+def without_addresses(svg: str) -> str:
+    """The SVG without its XML namespaces: HTML needs none, and they look like addresses."""
+    return re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)

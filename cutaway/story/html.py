@@ -21,7 +21,8 @@ PRINT = f"""
   details::details-content {{ content-visibility: visible; block-size: auto; }}
   summary {{ list-style: none; color: var(--soft); }}
   .scroll, .chart, .formula, .plots, pre {{ overflow: visible !important; }}
-  pre {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
+  .scroll, .chart, .plots {{ background: none; }} pre.cutaway-story {{ background: var(--tint); }}
+  pre, pre.cutaway-story {{ white-space: pre-wrap; overflow-wrap: anywhere; font-size: 8.5pt; }}
   table, .scroll > table {{ font-size: 8pt; width: auto; max-width: 100%; }}
   .scroll > table.wide {{ font-size: 6pt; }} .wide td, .wide th {{ padding-right: .4rem; }}
   td {{ overflow-wrap: anywhere; min-width: 2.2em; }} td.n {{ overflow-wrap: normal; }}
@@ -60,12 +61,26 @@ th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px soli
          vertical-align: top; overflow-wrap: normal; }
 th { font-weight: 600; color: var(--soft); } td.n, th.n { text-align: right; white-space: nowrap; }
 code, pre { font: .88rem ui-monospace, monospace; }
-pre { background: var(--tint); padding: .8rem 1rem; border-radius: 6px; overflow-x: auto; }
+pre { background: var(--tint); padding: .8rem 1rem; border-radius: 6px; overflow-x: auto;
+      white-space: pre-wrap; overflow-wrap: anywhere; }
+pre.cutaway-story { white-space: pre; overflow-wrap: normal; --under: var(--tint); }
 .chart { overflow-x: auto; } .chart svg { max-width: 100%; height: auto; }
-.chart > svg { min-width: 26rem; }
+.chart > svg { min-width: 21.5rem; }
 .matrix td { text-align: center; min-width: 4.2rem; border: 2px solid var(--paper); }
-.pixels { width: 96px; image-rendering: pixelated; border-radius: 4px; }
+img { max-width: 100%; } .pixels { width: 96px; image-rendering: pixelated; border-radius: 4px; }
 .matrix small { display: block; opacity: .75; }
+/* a shadow at the side where more can be scrolled to */
+.scroll, .chart, .plots, pre.cutaway-story { --shade: rgba(128,128,128,.45), transparent;
+  background: linear-gradient(to right, var(--under, var(--paper)) 40%, transparent) left,
+    linear-gradient(to left, var(--under, var(--paper)) 40%, transparent) right,
+    linear-gradient(to right, var(--shade)) left, linear-gradient(to left, var(--shade)) right,
+    var(--under, var(--paper));
+  background-repeat: no-repeat; background-size: 30px 100%, 30px 100%, 10px 100%, 10px 100%, auto;
+  background-attachment: local, local, scroll, scroll, scroll; }
+@media (max-width: 600px) {
+  table { font-size: .82rem; } th, td { padding-right: .55rem; }
+  pre { font-size: .74rem; padding: .7rem .6rem; } .matrix td { min-width: 3.1rem; }
+}
 """ + PRINT
 )
 

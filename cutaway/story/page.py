@@ -4,10 +4,13 @@ import re
 from html import escape
 
 from cutaway.errors import OptionError, expect_path, expect_type
+from cutaway.story.figures import without_addresses
 from cutaway.story.formula_lines import STYLE as OF_FORMULAS
 from cutaway.story.formula_lines import formula_lines
+from cutaway.story.hanging_lines import STYLE as OF_TEXTS
+from cutaway.story.hanging_lines import hanging_lines
 from cutaway.story.html import folded, page, section
-from cutaway.story.story_body import story_body, without_addresses
+from cutaway.story.story_body import story_body
 from cutaway.story.svg import Drawing, write_into
 from cutaway.story.text import Story
 
@@ -22,6 +25,7 @@ mtable.matrix > mtr > mtd { padding: .12em .45em; text-align: right; }
 figure { margin: 1rem 0; }
 """
     + OF_FORMULAS
+    + OF_TEXTS
 )
 
 SCREEN = 1000  # pixels; a taller drawing goes to the end of the page
@@ -66,8 +70,10 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
         parts.append(f'<p class="soft">{escape(lead)}</p>')
     parts += [_section(story) for story in stories]
     if drawing is not None:
-        figure = f'<figure class="scroll">{without_addresses(drawing.svg)}</figure>'
-        if drawing.height > SCREEN:
+        is_tall = drawing.height > SCREEN
+        kind = "scroll tall" if is_tall else "scroll"
+        figure = f'<figure class="{kind}">{without_addresses(drawing.svg)}</figure>'
+        if is_tall:
             shown = folded("The whole drawing", figure) if stories else figure
             parts.append(f"<section>{section('The network', shown)}</section>\n")
         else:
@@ -84,7 +90,9 @@ def _section(story) -> str:
         )
     if heading is None:
         heading = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(story).__name__).capitalize()
-    body = story_body(story, plotted=story.is_plotted(), formula=formula_lines, chart=_chart)
+    body = story_body(
+        story, plotted=story.is_plotted(), formula=formula_lines, chart=_chart, text=hanging_lines
+    )
     return f"<section>{section(str(heading), body)}</section>\n"
 
 

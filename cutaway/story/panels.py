@@ -5,11 +5,9 @@ is positive, so plots work in grayscale and for color-blind readers. Nothing is 
 black or white, so matplotlib's dark style works.
 """
 
-import base64
-
 import numpy as np
 
-from cutaway.story.figures import png_of
+from cutaway.story.figures import svg_of, without_addresses
 
 SIGNED = "cividis"
 AMOUNT = "viridis"
@@ -34,7 +32,7 @@ def new_figure(width, height):
 
 def signed_bars(axes, labels, values, *, label: str):
     """Horizontal bars on both sides of 0, the first on top; returns the axes."""
-    axes = new_axes(axes, height=0.4 * len(values) + 1.6)
+    axes = new_axes(axes, height=0.3 * len(values) + 0.8)
     signs = [value >= 0 for value in values]
     axes.barh(
         labels,
@@ -55,7 +53,11 @@ def legend_above(axes, **options):
     Args:
         options: more of Axes.legend.
     """
-    labels = axes.get_legend_handles_labels()[1]
+    handles = options.get("handles")
+    if handles is None:
+        labels = axes.get_legend_handles_labels()[1]
+    else:
+        labels = [handle.get_label() for handle in handles]
     wide = max((len(label) for label in labels), default=0) + 7  # the handle, in characters
     inches = axes.figure.get_figwidth() * axes.get_position().width
     columns = min(len(labels), max(1, int(inches * CHARACTERS / wide)))
@@ -213,9 +215,10 @@ def plain(text) -> str:
     return str(text).replace("$", r"\$")
 
 
-def as_image_tag(axes, description: str) -> str:
-    """The figure of `axes` as an <img> with embedded data."""
+def as_svg(axes, description: str) -> str:
+    """The figure of `axes` as an <svg> on the ground of the page, for a story's HTML."""
     from html import escape
 
-    text = base64.b64encode(png_of(np.ravel(axes)[0].figure, dpi=110)).decode()
-    return f'<img alt="{escape(description)}" src="data:image/png;base64,{text}">'
+    drawn = without_addresses(svg_of(np.ravel(axes)[0].figure))
+    named = drawn.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1)
+    return f'<div class="chart scroll">{named}</div>'

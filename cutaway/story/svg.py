@@ -31,7 +31,7 @@ STYLE = """
 .cutaway-net .strong { font-weight: 600; }
 .cutaway-net .small { font-size: 11px; opacity: .78; }
 .cutaway-net .number { font-size: 11px; font-variant-numeric: tabular-nums; }
-.cutaway-net .paper { fill: var(--paper, #fff); fill-opacity: .85; }
+.cutaway-net .paper { fill: var(--paper, #fff); fill-opacity: .93; }
 .cutaway-net .faint { opacity: .7; }
 .cutaway-net .node { fill: currentColor; fill-opacity: .05; stroke: currentColor;
   stroke-width: 1.2; }

@@ -46,10 +46,9 @@ class Story:
 
     __repr__ = __str__
 
-    @classmethod
-    def is_plotted(cls) -> bool:
-        """Whether such a story has a plot."""
-        return cls.plot is not Story.plot
+    def is_plotted(self) -> bool:
+        """Whether this story has a plot that shows more than its text."""
+        return type(self).plot is not Story.plot
 
     def _repr_html_(self):
         return shown(story_parts(self, plotted=self.is_plotted()))

@@ -184,6 +184,8 @@ def test_the_curve_of_a_weight_its_tangent_and_the_step_are_those_of_numpy():
     tangent = curve.charts()[0].lines[1]
     rise = (tangent.y[1] - tangent.y[0]) / (tangent.x[1] - tangent.x[0])
     assert rise == pytest.approx(slope)
+    low, high = curve.charts()[0].y_range
+    assert np.sum((tangent.y >= low) & (tangent.y <= high)) > 20  # also if its ends are outside
     np.testing.assert_array_equal(net[0].weight.numpy()[0, 0], np.float32(0.1))
 
 

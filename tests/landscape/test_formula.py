@@ -108,7 +108,7 @@ def test_a_race_on_a_formula_ends_where_the_gradient_is_zero():
     assert text.startswith("L = x² + y², from (2.00, 1.00), 300 steps.")
     assert "(0, 0)  minimum  eigenvalues 2, 2  sgd, adam" in text
     assert "gradient at the start: ∂L/∂x = 4, ∂L/∂y = 2" in text
-    assert "<h1>L = x² + y²</h1>" in found.page()
+    assert '<h1 class="heading">L = x² + y²</h1>' in found.page()
     found.figure().canvas.draw()
 
 
