@@ -19,7 +19,7 @@ def overfits(rows: list[dict], kept: int | None) -> str:
     Example:
         >>> from cutaway.doctor.course import overfits
         >>> losses = [(0.7, 0.7), (0.4, 0.36), (0.1, 0.48)]
-        >>> overfits([{"loss": t, "val_loss": v} for t, v in losses], 2)[-62:]
+        >>> overfits([{"loss": t, "val_loss": v} for t, v in losses], 2)[-61:]
         'The weights that were kept are those of epoch 2, from before.'
     """
     losses = [row["val_loss"] for row in rows if "val_loss" in row]

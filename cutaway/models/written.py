@@ -35,8 +35,8 @@ def network(sizes=None, weights=None, activations: Any = Sigmoid) -> Sequential:
     Example:
         >>> import cutaway as ct
         >>> net = ct.network((2, 2, 1), [[[0.1, 0.2], [0.3, 0.4]], [[5], [-5]]])
-        >>> print(net[0].weight[0, 1])
-        0.2
+        >>> print(net[2].weight.numpy().tolist())
+        [[5.0], [-5.0]]
     """
     written = _written(weights)
     if sizes is None and not written:
