@@ -4,6 +4,7 @@ import shlex
 
 from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json
+from cutaway.cli.textbook import NAMED, place_of_name
 from cutaway.errors import OptionError
 
 
@@ -94,7 +95,10 @@ def _stories(opened, data, row, *, neuron, weight, step, window, gates, top) -> 
     if gates is not None:
         stories.append((f"Gates {gates}", explanation.gates(gates)))
     if weight is not None:
-        path, index = parse_place(weight, "--weight")
+        if NAMED.fullmatch(weight.strip()):
+            path, index = place_of_name(weight, opened.net)
+        else:
+            path, index = parse_place(weight, "--weight")
         stories += _of_weight(opened, explanation, weight_path(opened, path), index, top, step)
     return stories
 

@@ -232,6 +232,12 @@ def place_of_name(name: str, net) -> tuple[str, tuple[int, ...]]:
         path, index = parse_place(name, "--weight")
         return (path if path in net.named_parameters() else f"{path}.weight"), index
     linear = [path for path, layer in net.modules().items() if isinstance(layer, Linear)]
+    if not {name.rpartition(".")[0] for name in net.named_parameters()} <= {*linear}:
+        raise OptionError(
+            f"--weight {name}: the network has layers that are not Linear",
+            expected="a layer, a colon and indices from 0, for example 0:2,1",
+            fix="`cutaway summary RUN` lists the layers",
+        )
     is_bias, digits = found["what"] == "b", found["index"]
     places = digits.split(",") if "," in digits or is_bias else list(digits)
     layer, index = int(found["layer"]), tuple(int(place) - 1 for place in places)

@@ -54,7 +54,8 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
     if not as_json:
         _show_result(experiment, run)
         print_notes(experiment.notes[told:])
-    experiment.remarks = _remarks(checks, finding, glanced=plan is not None)
+    learned = not experiment.warning(run)
+    experiment.remarks = _remarks(checks, finding, glanced=plan is not None, learned=learned)
     worth = worth_seeing(experiment, run)
     path = shlex.quote(str(run.path))
     if worth is not None:
@@ -92,12 +93,18 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
         sys.exit(130)
 
 
-def _remarks(checks, finding, *, glanced: bool) -> list[Remark]:
-    """What the report says of the checks before and after the training."""
+def _remarks(checks, finding, *, glanced: bool, learned: bool) -> list[Remark]:
+    """What the report says of the checks before and after the training.
+
+    Args:
+        glanced: whether the training was looked at when it was over.
+        learned: whether it was worth it; if not, no finding means that the cause is unknown.
+    """
     remarks = [] if checks is None else [Remark(checks.line())]
     found = [] if checks is None else [*checks.findings]
     if glanced and finding is None:
-        remarks.append(Remark("After training: a quick check found no problems"))
+        what = "problems" if learned else "cause; the diagnosis looks further"
+        remarks.append(Remark(f"After training: a quick check found no {what}"))
     for one in [*found, *([] if finding is None else [finding])]:
         measured = "; ".join(measure.text() for measure in one.evidence)
         fix = [f"Fix: {one.prescriptions[0].text}"] if one.prescriptions else []

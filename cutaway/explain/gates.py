@@ -73,12 +73,14 @@ class Gates(Story):
         ]
         lines += align([[f"  {s}", MEANINGS[s]] for s in self.values])
         lines += ["", "Mean over the units at each step:"]
-        shown = range(time) if time <= LINES else range(time - LINES, time)
+        shown = [*range(time)]
+        if time > LINES:
+            shown = [*range(LINES // 2), *range(time - LINES // 2, time)]
         rows = [["  t", *self.values]]
         rows += [[f"  {t + 1}", *(self._mean(s, t) for s in self.values)] for t in shown]
         lines += align(rows, ">" * (1 + len(self.values)))
         if len(shown) < time:
-            lines.append(f"  (the last {LINES} of {time} steps)")
+            lines.append(f"  (the first and the last {LINES // 2} of {time} steps)")
         lines.append("")
         for symbol in (s for s in self.values if s in GATES):
             known = self.values[symbol][~np.isnan(self.values[symbol])]

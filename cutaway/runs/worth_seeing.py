@@ -99,10 +99,12 @@ def _why(rows, truth, output, worst: WorstRows, what: str) -> str:
     guess = int(output.argmax())
     name = rows.classes[guess]
     if not worst.wrong:
-        return f"all {of} are right; of them the least sure: {name}, {output[guess]:.1%}"
-    others = "the only wrong one" if worst.wrong == 1 else f"the surest of {worst.wrong:,} wrong"
+        return f"all {of} are right; the least confident: {name}, {output[guess]:.1%}"
+    one = "the only wrong prediction"
+    if worst.wrong > 1:
+        one = f"the most confident of {worst.wrong:,} wrong predictions"
     return (
-        f"{others} of the {of}: predicted {name} ({output[guess]:.1%}), true "
+        f"{one} on the {of}: predicted {name} ({output[guess]:.1%}), true "
         f"{rows.classes[int(truth)]}"
     )
 

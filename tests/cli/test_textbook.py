@@ -136,3 +136,21 @@ def test_numbers_that_no_network_can_take_are_named(changed, said):
         "explain", *(part for pair in given.items() for part in pair)
     )
     assert (code, out) == (2, "") and said in error and "note:" not in error
+
+
+def test_of_a_network_with_other_layers_weights_are_named_by_path():
+    net = ct.Sequential(ct.Conv2d(1, 2, 3), ct.Flatten(), ct.Linear(8, 1))
+    with pytest.raises(OptionError, match="not Linear"):
+        place_of_name("w_11^1", net)
+    assert place_of_name("2:3,0", net) == ("2.weight", (3, 0))
+
+
+def test_a_run_takes_the_notation_that_it_prints(cutaway, tmp_path):
+    assert cutaway("train", "--layers", "2", "--epochs", "2", folder=tmp_path).returncode == 0
+    asked = ("explain", "runs/students", "--weight")
+    named = cutaway(*asked, "w_21^(1)", folder=tmp_path)
+    assert named.returncode == 0 and "∂L/∂w_21^(1)" in named.stdout
+    told = (
+        run.stdout.partition("\n")[2] for run in (named, cutaway(*asked, "0:1,0", folder=tmp_path))
+    )
+    assert len({*told}) == 1

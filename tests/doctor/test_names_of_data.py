@@ -3,9 +3,11 @@
 import numpy as np
 import polars as pl
 
+import cutaway as ct
 from cutaway.doctor import diagnose
 from cutaway.doctor.preflight import preflight
 from cutaway.doctor.sources import plan_of
+from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.runs.table import TableOptions, prepare_table
 
 
@@ -35,3 +37,17 @@ def test_a_shifted_input_has_the_name_of_its_column():
     assert found[0].where == "the validation rows, input month"
     # who splits by time is not told to split at random
     assert plan.is_split_meant and "random" not in found[0].prescriptions[0].text
+
+
+def test_the_mean_of_numbers_of_words_is_no_shift():
+    rng = np.random.default_rng(0)
+    x, x_val = rng.integers(0, 25, (200, 4)), rng.integers(25, 50, (60, 4))
+    y, y_val = rng.integers(0, 2, (200, 1)), rng.integers(0, 2, (60, 1))
+    ct.seed(0)
+    net = ct.Sequential(ct.Embedding(50, 8), ct.Flatten(), ct.Linear(32, 1))
+    loss = ct.losses.binary_cross_entropy_with_logits
+    trainer = ct.Trainer(net, loss=loss, optimizer=ct.Adam(net, lr=0.05))
+    plan = TrainingPlan.of(
+        trainer, x, y.astype(float), validation=(x_val, y_val.astype(float)), epochs=30
+    )
+    assert "data_shift" not in [finding.code for finding in diagnose(plan).findings]

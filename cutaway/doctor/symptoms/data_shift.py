@@ -6,6 +6,7 @@ import numpy as np
 
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.outputs import class_numbers
+from cutaway.nn import Embedding
 from cutaway.nn.trees import count_rows
 from cutaway.train.blocks import leaves_by_name
 
@@ -38,6 +39,8 @@ def look(evidence) -> Finding | None:
         return None
     x_val, y_val = plan.validation
     pairs = _pairs(evidence.sample[0], x_val)
+    if any(isinstance(module, Embedding) for module in evidence.trainer.net.modules().values()):
+        pairs = {name: pair for name, pair in pairs.items() if not _are_codes(pair[0])}
     if count_rows(x_val) < 8 or any(a.shape[1:] != b.shape[1:] for a, b in pairs.values()):
         return None
     harm = evidence.loss_of(evidence.trainer, x_val, y_val) - evidence.final_loss
@@ -60,6 +63,11 @@ def look(evidence) -> Finding | None:
         [Prescription(MEANT if plan.is_split_meant else POOL)],
         0.88,
     )  # fmt: skip
+
+
+def _are_codes(array) -> bool:
+    """Whether these are numbers of words or categories: their mean says nothing."""
+    return np.issubdtype(array.dtype, np.integer) and array.dtype != np.uint8
 
 
 def _pairs(x, x_val) -> dict:
