@@ -46,6 +46,13 @@ def pytest_configure(config):
         os.environ.setdefault("XLA_FLAGS", flags)
 
 
+def pytest_collection_modifyitems(items):
+    """Names of tests are the same in all processes, or the workers refuse to begin."""
+    addresses = [item.nodeid for item in items if " at 0x" in item.nodeid]
+    if addresses:
+        raise pytest.UsageError(f"{addresses[0]}: its name holds an address; give the cases ids=")
+
+
 def pytest_sessionfinish():
     if not IS_WORKER:
         shutil.rmtree(PROGRAMS, ignore_errors=True)
