@@ -41,7 +41,9 @@ def test_the_tab_key_completes_commands_and_options(cutaway, tmp_path, monkeypat
         assert cutaway(folder=tmp_path).stdout.split() == expected
 
 
-@pytest.mark.parametrize("command", [c.callback for c in app.registered_commands], ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    "command", [c.callback for c in app.registered_commands], ids=lambda c: c.__name__
+)
 def test_the_example_of_a_help_is_shown_as_it_is_typed(command):
     _, printed, _ = in_process.cutaway(command.__name__, "--help")
     assert command.epilog.removeprefix("Example: ").strip("*").replace("\\*", "*") in printed
