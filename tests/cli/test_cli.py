@@ -44,11 +44,12 @@ def test_training_leads_on_to_the_row_worth_explaining_and_to_the_doctor(cutaway
     lines = done.stdout.splitlines()
     last = next(k for k, line in enumerate(lines) if "cutaway explain" in line)
     row = int(re.search(r"cutaway explain runs/students --row (\d+)$", lines[last])[1])
-    assert "of the validation rows: predicted" in lines[last + 1]
+    why = " ".join(f"{lines[last + 1]} {lines[last + 2]}".split())
+    assert "wrong predictions on the validation rows: predicted" in why
     assert lines[-2] == "  cutaway doctor runs/students"
     explained = cutaway("explain", "runs/students", "--row", str(row), "--json", folder=folder)
     found = json.loads(explained.stdout)
-    told = re.search(r"predicted (\d) \((\d+\.\d)%\), true (\d)", lines[last + 1])
+    told = re.search(r"predicted (\d) \((\d+\.\d)%\), true (\d)", why)
     assert f"passed = {told[1]} (probability {float(told[2]) / 100:.3f}" in found["prediction"]
     assert found["truth"] == f"passed = {told[3]}" and told[1] != told[3]
 

@@ -23,6 +23,8 @@ UTC = datetime.UTC
 @pytest.fixture(params=["through Arrow", "without Arrow"])
 def arrow(request, monkeypatch):
     if request.param == "without Arrow":
+        import pyarrow.compute  # noqa: F401  which pandas itself imports at its first use
+
         monkeypatch.setitem(sys.modules, "pyarrow", None)
 
 
