@@ -23,8 +23,7 @@ UTC = datetime.UTC
 @pytest.fixture(params=["through Arrow", "without Arrow"])
 def arrow(request, monkeypatch):
     if request.param == "without Arrow":
-        import pyarrow.compute  # noqa: F401  which pandas itself imports at its first use
-
+        pd.Series(["a"]).astype("category")  # pandas itself imports parts of Arrow when first used
         monkeypatch.setitem(sys.modules, "pyarrow", None)
 
 
