@@ -161,7 +161,7 @@ def test_the_curves_are_those_whose_mean_is_the_average_precision(rows, folder):
         np.testing.assert_allclose(curves.mean(axis=1), result["class_ap50"])
         assert (np.diff(curves, axis=1) <= 0).all()
     page = precision_curves(rows, pictures, scores)
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 4  # boxes and masks, each at two thresholds
     for text in ("boxes, IoU 0.5<", "boxes, IoU 0.75<", "masks, IoU 0.75<", "recall", "precision"):
         assert text in page
     square = [line for line in points(page, "#3cb44b") if len(line) == 101]
