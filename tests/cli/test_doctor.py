@@ -112,7 +112,9 @@ def test_training_ends_with_its_most_important_finding_if_there_is_one(cutaway, 
     command = ["train", "--init", "zeros", "--layers", "8", "--epochs", "10", "--lr", "0.01"]
     done = cutaway(*command, "--out", "r", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "symmetric weights: " in done.stdout and "More: cutaway doctor r" in done.stdout
+    assert "symmetric weights: " in done.stdout
+    last = "  cutaway doctor r\n      more about the symmetric weights, and all other checks\n"
+    assert done.stdout.endswith(last)
     assert max(map(len, done.stdout.splitlines())) <= 80
     fine = cutaway("train", "--epochs", "60", "--out", "fine", "--json", folder=tmp_path)
     assert json.loads(fine.stdout)["finding"] is None
