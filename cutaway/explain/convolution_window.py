@@ -148,7 +148,7 @@ class ConvolutionWindow(Story):
         parts = []
         for channel in self._shown():
             if channels > 1:
-                parts.append(f"<h3>Input channel {channel}</h3>")
+                parts.append(f"<p><b>Input channel {channel}</b></p>")
             tables = [
                 self._table("window", self.window, channel, 0),
                 self._table("· kernel", self.kernel, channel, 1),

@@ -127,7 +127,8 @@ def fragment(race, *, heading: str = "p") -> str:
         f"minimum, the circle the start.</p>{_picture(race, trajectories)}"
         f'<p><button type="button">play</button> step <output>{race.steps:,}</output> '
         f'<input type="range" min="0" max="{race.steps}" value="{race.steps}" '
-        f'aria-label="step"></p>{_table(race)}{_ends(race)}{notes}<script>{script}</script></div>'
+        f'aria-label="step"></p>{_table(race)}'
+        f"{_ends(race, heading)}{notes}<script>{script}</script></div>"
     )
 
 
@@ -228,8 +229,8 @@ def _ground(race) -> str:
     return base64.b64encode(png_of(drawn, dpi=120)).decode()
 
 
-def _ends(race) -> str:
-    """Where racers ended, with the eigenvalues there, and gradients."""
+def _ends(race, heading: str) -> str:
+    """Where racers ended, with the eigenvalues there, and gradients; below that heading."""
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in ends(race)
     )
@@ -239,7 +240,8 @@ def _ends(race) -> str:
         return shown
     heads = "".join(f"<th>{name}</th>" for name in ENDS)
     table = f'<table class="ends"><tr>{heads}</tr>{rows}</table>'
-    return f'<h2>Where they ended</h2><div class="scroll">{table}</div>{shown}'
+    title = "<h2>Where they ended</h2>" if heading == "h1" else "<p><b>Where they ended</b></p>"
+    return f'{title}<div class="scroll">{table}</div>{shown}'
 
 
 def _table(race) -> str:
