@@ -176,7 +176,7 @@ class GradCam(Story):
         size = " x ".join(map(str, self.map.shape))
         said = f"Regions that support {self.name} = {number(self.output)}, layer {self.layer}: "
         lines = [
-            *textwrap.wrap(said + "Grad-CAM", width),
+            *textwrap.wrap(said + "Grad-CAM", width, break_on_hyphens=False),
             f"{size} positions, {self.weights.size} channels",
             "",
         ]
