@@ -1,7 +1,6 @@
 """loss_curve: a loss over one prediction ŷ, beside its slope."""
 
 import dataclasses
-import functools
 import inspect
 
 import numpy as np
@@ -263,21 +262,10 @@ def loss_named(name: str):
     return LOSSES[full]
 
 
-@functools.cache
 def curve_losses() -> tuple[str, ...]:
-    """Names of the losses that are functions of one prediction."""
-    found = []
-    for name, loss in sorted(LOSSES.items()):
-        if loss in vars(overlap).values():  # of the overlap of many pixels
-            continue
-        wanted = kind_of(loss)
-        try:
-            x = _axis(wanted.output, wanted.target, 0.0)[::100]
-            _line(loss, x, _targets(wanted.target)[0], wanted.output, wanted.target, {})
-        except Exception:  # one of pictures or of rows with several values
-            continue
-        found.append(name)
-    return tuple(found)
+    """Names of the losses that are functions of one prediction: not those of many pixels."""
+    of_pixels = vars(overlap).values()
+    return tuple(sorted(name for name, loss in LOSSES.items() if loss not in of_pixels))
 
 
 def kind_of(loss) -> Expects:
