@@ -1,0 +1,169 @@
+// Title, transport, speed and counters.
+
+import { useComputed } from "@preact/signals";
+import { count, number, rate, words } from "./format";
+import { Icon } from "./icons";
+import { SPEEDS, speedAt, speedText } from "./speed";
+import { useStore } from "./store";
+
+export function TopBar() {
+  const store = useStore();
+  const subject = store.subject.value;
+  return (
+    <header class="top">
+      <div class="title">
+        <h1 title={subject?.title}>{subject?.title ?? "Cutaway studio"}</h1>
+        <p class="soft small">
+          {subject ? `${words(subject.kind)}, ${words(subject.task)}` : store.status.value.text}
+        </p>
+      </div>
+      {store.link.recorded ? <Scrubber /> : <Transport />}
+      {!store.link.recorded && <Speed />}
+      <Counters />
+    </header>
+  );
+}
+
+function Transport() {
+  const store = useStore();
+  const { playing, phase } = store.state.value;
+  const open = store.status.value.kind === "open";
+  const steps = [
+    { unit: "epoch", text: "Epoch", key: "Shift+→", hint: "Train one epoch" },
+    { unit: "batch", text: "Batch", key: "→", hint: "Train one batch: forward, backward and update" },
+    { unit: "forward", text: "Forward", key: "F", hint: "Forward pass of the next batch" },
+    { unit: "backward", text: "Backward", key: "B", hint: "Backward pass: gradients of all weights" },
+    { unit: "update", text: "Update", key: "U", hint: "The optimizer moves the weights" },
+  ] as const;
+  return (
+    <div class="transport" role="toolbar" aria-label="Training">
+      <button
+        class="primary"
+        disabled={!open}
+        aria-pressed={playing}
+        title={`${playing ? "Pause" : "Play"} (Space)`}
+        data-do="play"
+        onClick={() => store.send({ type: playing ? "pause" : "play" })}
+      >
+        <Icon name={playing ? "pause" : "play"} />
+        {playing ? "Pause" : "Play"}
+      </button>
+      <span class="group">
+        {steps.map(({ unit, text, key, hint }) => (
+          <button
+            key={unit}
+            disabled={!open}
+            class={phase === unit ? "current" : ""}
+            title={`${hint} (${key})`}
+            aria-label={hint}
+            data-do={unit}
+            onClick={() => store.step(unit)}
+          >
+            <Icon name={unit} />
+            <span>{text}</span>
+          </button>
+        ))}
+      </span>
+    </div>
+  );
+}
+
+function Speed() {
+  const store = useStore();
+  const { speed } = store.state.value;
+  const at = speedAt(speed);
+  return (
+    <label class="speed">
+      <span class="soft small">Speed</span>
+      <input
+        type="range"
+        min="0"
+        max={SPEEDS.length - 1}
+        step="1"
+        value={at}
+        aria-label="Speed"
+        aria-valuetext={speedText(speed)}
+        onInput={(event) =>
+          store.send({ type: "speed", ...SPEEDS[Number(event.currentTarget.value)]! })
+        }
+      />
+      <output>{speedText(speed)}</output>
+    </label>
+  );
+}
+
+export function Counters({ lane }: { lane?: number }) {
+  const store = useStore();
+  const now = useComputed(() => {
+    void store.frame.value;
+    return store.progress(lane ?? store.lane.value);
+  });
+  const score = useComputed(() => {
+    const scores = now.value?.validation;
+    const name = scores && (Object.keys(scores).find((key) => key !== "loss") ?? "loss");
+    return name ? { name: name === "loss" ? "validation loss" : `validation ${words(name)}`, value: scores[name]! } : null;
+  });
+  const within = useComputed(() => {
+    const of = now.value?.of_epoch;
+    return of ? `batch ${of[0]} of ${of[1]}` : "";
+  });
+  return (
+    <dl class="counters" aria-label="Progress">
+      <Counter name="epoch" text="epoch" value={now.value?.epoch} shown={count} title={within.value} />
+      <Counter name="step" text="step" value={now.value?.step} shown={count} />
+      <Counter name="loss" text="loss" value={now.value?.loss} shown={number} />
+      {score.value && (
+        <Counter name="score" text={score.value.name} value={score.value.value} shown={number} />
+      )}
+      <Counter name="rate" text="steps/s" value={now.value?.rate} shown={rate} />
+    </dl>
+  );
+}
+
+type CounterProps = {
+  name: string;
+  text: string;
+  value: number | null | undefined;
+  shown: (value: number) => string;
+  title?: string;
+};
+
+function Counter({ name, text, value, shown, title }: CounterProps) {
+  return (
+    <div class={`counter is-${name}`} title={title}>
+      <dt>{text}</dt>
+      <dd data-number={name} data-value={value ?? ""}>
+        {value === null || value === undefined ? "–" : shown(value)}
+      </dd>
+    </div>
+  );
+}
+
+function Scrubber() {
+  const { recorded } = useStore().link;
+  if (!recorded) return null;
+  const playing = recorded.playing.value;
+  return (
+    <div class="transport scrubber">
+      <button class="primary" aria-pressed={playing} onClick={() => recorded.toggle()}>
+        <Icon name={playing ? "pause" : "play"} />
+        {playing ? "Pause" : "Play"}
+      </button>
+      <input
+        type="range"
+        min="0"
+        max={recorded.frames - 1}
+        value={recorded.at.value}
+        aria-label="Frame of the recording"
+        aria-valuetext={`frame ${recorded.at.value + 1} of ${recorded.frames}`}
+        onInput={(event) => {
+          recorded.playing.value = false;
+          recorded.seek(Number(event.currentTarget.value));
+        }}
+      />
+      <span class="soft small">
+        A recording: to train, change or ask, start <code>cutaway studio</code>.
+      </span>
+    </div>
+  );
+}
