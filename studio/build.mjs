@@ -21,7 +21,7 @@ const shared = {
 };
 
 // The licenses of what is bundled ask that their notice travels with the copy.
-const notice = "/*! Cutaway's studio. Contains Preact, Preact Signals and uPlot (MIT). */";
+const notice = "/*! Cutaway's studio. Contains Preact and Preact Signals (MIT). */";
 
 await build({
   ...shared,

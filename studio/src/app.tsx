@@ -1,10 +1,20 @@
 // The rooms of the page, and which of them are there.
 
 import { useEffect, useRef } from "preact/hooks";
+import { Boundary } from "./boundary";
+import { Controls } from "./controls";
 import { Curves } from "./curves";
-import { DenseNetwork } from "./dense";
+import { Gradients } from "./gradients";
+import { Findings } from "./findings";
 import { onKey } from "./keyboard";
+import { LessonCard } from "./lesson";
+import { Network } from "./network";
+import { Output } from "./output";
+import { RowPicker } from "./rows";
+import { StoryPanel } from "./story";
 import { useStore } from "./store";
+import { Surface } from "./surface";
+import { Timeline } from "./timeline";
 import { Toasts } from "./toasts";
 import { TopBar } from "./top_bar";
 
@@ -24,27 +34,32 @@ export function App() {
     <div class="room" ref={room} tabIndex={-1}>
       <TopBar />
       <Connection />
+      <Findings />
       <div class="floor">
         <div class="middle">
-          {lanes.map((lane) => (
-            <Network key={lane} lane={lane} />
-          ))}
+          <LessonCard />
+          <div class={`networks ${lanes.length > 1 ? "two" : ""}`}>
+            {lanes.map((lane, k) => (
+              <Network key={lane} lane={lane} at={k} of={lanes.length} />
+            ))}
+          </div>
+          <StoryPanel />
+          <Timeline />
         </div>
-        <aside class="right">
+        <aside class="left" aria-label="Row and training">
+          <RowPicker />
+          <Controls />
+        </aside>
+        <aside class="right" aria-label="Views">
+          <Boundary />
+          <Output />
           <Curves />
+          <Gradients />
+          <Surface />
         </aside>
       </div>
       <Toasts />
     </div>
-  );
-}
-
-function Network({ lane }: { lane: number }) {
-  const store = useStore();
-  const info = store.info.value[lane];
-  if (!info) return null;
-  return (
-    <section class="network">{info.is_dense && <DenseNetwork lane={lane} info={info} />}</section>
   );
 }
 

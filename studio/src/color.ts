@@ -24,8 +24,9 @@ export function css([red, green, blue]: Rgb, alpha = 1): string {
   return `rgba(${red | 0},${green | 0},${blue | 0},${alpha})`;
 }
 
-export function classColor(index: number): Rgb {
-  return CLASSES[index % CLASSES.length]!;
+/** Of two classes the second is the positive one, as the network's output has it. */
+export function classColor(index: number, classes = 3): Rgb {
+  return CLASSES[(classes === 2 ? 1 - index : index) % CLASSES.length]!;
 }
 
 export function signColor(value: number): Rgb {

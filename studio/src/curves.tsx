@@ -1,167 +1,116 @@
 // Loss curves of training and validation; a click on a past point rewinds to it.
 
 import { useSignal, useSignalEffect } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
-import uPlot from "uplot";
-import { dark } from "./color";
-import { number } from "./format";
+import { useRef } from "preact/hooks";
+import { drawChart, indexAt, type Chart, type Line } from "./chart";
+import { css, dark, signColor } from "./color";
+import { count, number } from "./format";
+import { Panel } from "./panel";
+import { rewindNear } from "./keyboard";
+import { useSize } from "./size";
 import { useStore, type Store } from "./store";
 
-type Row = (number | null)[];
+export const LANE_NAMES = ["A", "B", "C", "D"];
 
-/** Join curves that were measured at different steps. */
-function joined(store: Store, lanes: number[]): (number[] | Row)[] {
-  const sources = lanes.flatMap((lane) => {
+function linesOf(store: Store): Line[] {
+  return store.lanes.value.flatMap((lane, k) => {
     const losses = store.lossesOf(lane);
+    const color = css(signColor(k % 2 ? -1 : 1));
     return [
-      [losses.step, losses.value],
-      [losses.scoredStep, losses.scored],
-    ] as const;
+      { steps: losses.step, values: losses.value, color, smooth: true },
+      { steps: losses.scoredStep, values: losses.scored, color, dashed: true },
+    ];
   });
-  const steps = [...new Set(sources.flatMap(([step]) => step))].sort((a, b) => a - b);
-  const at = new Map(steps.map((step, k) => [step, k]));
-  const rows = sources.map(([step, value]) => {
-    const row: Row = new Array(steps.length).fill(undefined);
-    step.forEach((one, k) => (row[at.get(one)!] = value[k]!));
-    return row;
-  });
-  return [steps, ...rows];
 }
-
-const STYLES = [
-  { stroke: ["#2b7bba", "#6db3e8"], dash: undefined },
-  { stroke: ["#d95f0e", "#f08c46"], dash: undefined },
-];
 
 export function Curves() {
   const store = useStore();
-  const box = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
   const log = useSignal(false);
-  const at = useSignal<string>("");
-  const lanes = store.lanes.value.length ? store.lanes.value : [0];
-  const key = `${lanes.join()} ${log.value}`;
+  const lanes = store.lanes.value;
+  const tools = (
+    <label class="check">
+      <input type="checkbox" checked={log.value} onChange={() => (log.value = !log.value)} />
+      log scale
+    </label>
+  );
+  return (
+    <Panel name="loss" title="Loss" tools={tools}>
+      <Plot log={log.value} />
+      <p class="legend">
+        {lanes.map((lane, k) => (
+          <span key={lane}>
+            {lanes.length > 1 && <b>{LANE_NAMES[k]} </b>}
+            <i class={`key color-${k % 2}`} /> training <i class={`key dots color-${k % 2}`} /> validation
+          </span>
+        ))}
+      </p>
+    </Panel>
+  );
+}
 
-  useEffect(() => {
-    const make = () => {
-      plot.current?.destroy();
-      plot.current = chart(box.current!, store, lanes, log.value, (text) => (at.value = text));
-    };
-    make();
-    const watched = new ResizeObserver(() => {
-      const { clientWidth: width, clientHeight: height } = box.current!;
-      if (width) plot.current?.setSize({ width, height });
-    });
-    watched.observe(box.current!);
-    dark.addEventListener("change", make);
-    return () => {
-      watched.disconnect();
-      dark.removeEventListener("change", make);
-      plot.current?.destroy();
-      plot.current = null;
-    };
-  }, [key]);
+function Plot({ log }: { log: boolean }) {
+  const store = useStore();
+  const box = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const chart = useRef<Chart | null>(null);
+  const size = useSize(box);
+  const wanted = useSignal(log);
+  wanted.value = log;
+  const at = useSignal<{ x: number; step: number } | null>(null);
 
   useSignalEffect(() => {
     for (const lane of store.lanes.value) void store.lossesOf(lane).version.value;
     void store.frame.value;
-    plot.current?.setData(joined(store, store.lanes.value) as uPlot.AlignedData);
+    if (!canvas.current || !size.value.width) return;
+    const colors = dark.matches
+      ? { soft: "#9aa6b5", line: "#2b343f" }
+      : { soft: "#5b6675", line: "#e7ebf0" };
+    chart.current = drawChart(canvas.current, size.value, linesOf(store), wanted.value, colors);
   });
 
-  return (
-    <section class="panel curves">
-      <div class="panel-head">
-        <h2>Loss</h2>
-        <Legend lanes={lanes} />
-        <label class="check">
-          <input type="checkbox" checked={log.value} onChange={() => (log.value = !log.value)} />
-          log
-        </label>
-      </div>
-      <div class="chart-box" ref={box} role="img" aria-label={`Loss curves. ${at.value}`} />
-    </section>
-  );
-}
-
-function Legend({ lanes }: { lanes: number[] }) {
-  return (
-    <span class="legend">
-      {lanes.map((lane, k) => (
-        <span key={lane}>
-          {lanes.length > 1 && <b>{k === 0 ? "A" : "B"} </b>}
-          <i class={`key color-${k}`} /> training <i class={`key color-${k} dots`} /> validation
-        </span>
-      ))}
-    </span>
-  );
-}
-
-function chart(
-  box: HTMLElement,
-  store: Store,
-  lanes: number[],
-  log: boolean,
-  tell: (text: string) => void,
-): uPlot {
-  const mode = dark.matches ? 1 : 0;
-  const soft = mode ? "#9aa6b5" : "#5b6675";
-  const line = mode ? "#2b343f" : "#e7ebf0";
-  const axis = {
-    stroke: soft,
-    font: "11px system-ui, sans-serif",
-    grid: { stroke: line, width: 1 },
-    ticks: { show: false },
-    gap: 4,
+  const move = (event: PointerEvent) => {
+    const x = event.clientX - box.current!.getBoundingClientRect().left;
+    const found = chart.current;
+    at.value = found ? { x: found.xOf(found.stepAt(x)), step: found.stepAt(x) } : null;
   };
-  const series = lanes.flatMap((_, k) => {
-    const stroke = STYLES[k % 2]!.stroke[mode]!;
-    return [
-      { label: "training", stroke, width: 1.5, spanGaps: true, points: { show: false } },
-      { label: "validation", stroke, width: 2, dash: [2, 4], spanGaps: true, points: { show: false } },
-    ];
-  });
-  const made = new uPlot(
-    {
-      width: box.clientWidth || 300,
-      height: box.clientHeight || 150,
-      legend: { show: false },
-      padding: [6, 8, 0, 0],
-      cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
-      scales: { x: { time: false }, y: log ? { distr: 3 } : {} },
-      axes: [
-        { ...axis, size: 22, space: 60, values: (_, marks) => marks.map((one) => number(one, 3)) },
-        { ...axis, size: 48, space: 26, values: (_, marks) => marks.map((one) => (one === null ? "" : number(one, 3))) },
-      ],
-      series: [{}, ...series],
-      hooks: {
-        setCursor: [
-          (self) => {
-            const index = self.cursor.idx;
-            const step = index === null || index === undefined ? undefined : self.data[0][index];
-            tell(step === undefined ? "" : `Step ${step}: training loss ${number(self.data[1]?.[index!] ?? null)}`);
-          },
-        ],
-      },
-    },
-    joined(store, lanes) as uPlot.AlignedData,
-    box,
+  return (
+    <div
+      class="chart-box"
+      ref={box}
+      onPointerMove={move}
+      onPointerLeave={() => (at.value = null)}
+      onClick={() => at.value && rewindNear(store, at.value.step)}
+      title={store.link.recorded ? "" : "Click to rewind to that step"}
+    >
+      <canvas ref={canvas} role="img" aria-label="Loss by step" />
+      {at.value && <Reading at={at.value} width={size.value.width} />}
+    </div>
   );
-  made.over.title = "Click to rewind to that step";
-  made.over.addEventListener("click", () => {
-    const index = made.cursor.idx;
-    const step = index === null || index === undefined ? undefined : made.data[0][index];
-    if (step !== undefined) rewindNear(store, step);
-  });
-  return made;
 }
 
-/** Back to the remembered state that is nearest to a step. */
-export function rewindNear(store: Store, step: number): void {
-  const lane = store.lane.value;
-  const entries = store.memory.value[lane] ?? [];
-  if (!entries.length || store.link.recorded) return;
-  const nearest = entries.reduce((best, one) =>
-    Math.abs(one[1] - step) < Math.abs(best[1] - step) ? one : best,
+function Reading({ at, width }: { at: { x: number; step: number }; width: number }) {
+  const store = useStore();
+  const parts = store.lanes.value.map((lane, k) => {
+    const losses = store.lossesOf(lane);
+    const trained = indexAt(losses.step, at.step);
+    const scored = indexAt(losses.scoredStep, at.step);
+    const name = store.lanes.value.length > 1 ? `${LANE_NAMES[k]} ` : "";
+    return {
+      step: losses.step[trained],
+      text:
+        `${name}training ${number(losses.value[trained])}` +
+        (scored >= 0 ? `, validation ${number(losses.scored[scored])}` : ""),
+    };
+  });
+  return (
+    <>
+      <span class="cursor" style={{ left: `${at.x}px` }} />
+      <span class={`reading ${at.x > width / 2 ? "at-left" : ""}`}>
+        <b>step {count(parts[0]?.step ?? at.step)}</b>
+        {parts.map(({ text }) => (
+          <span key={text}>{text}</span>
+        ))}
+      </span>
+    </>
   );
-  store.send({ type: "rewind", lane, id: nearest[0] });
 }

@@ -10,13 +10,15 @@ import {
   edges,
   keyOf,
   labelAt,
+  leastHeight,
   place,
   type Column,
   type Edge,
   type Geometry,
 } from "./dense_geometry";
 import { paintEdges, weightOf } from "./dense_paint";
-import { below, number, short } from "./format";
+import { below, number, px, short } from "./format";
+import { useSize } from "./size";
 import { useStore, useViews, type Store } from "./store";
 import type { LaneInfo, Subject } from "./wire";
 
@@ -54,7 +56,7 @@ export function DenseNetwork({ lane, info }: { lane: number; info: LaneInfo }) {
   useViews(...(showPictures ? ["weights", "values", "neurons"] : ["weights", "values"]));
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
-  const size = useSignal({ width: 0, height: 0 });
+  const size = useSize(box);
   const firsts = useSignal<Record<string, number>>({});
   const hovered = useSignal<Edge | null>(null);
   const pointer = useSignal({ x: 0, y: 0 });
@@ -66,15 +68,6 @@ export function DenseNetwork({ lane, info }: { lane: number; info: LaneInfo }) {
   const current = useRef(geometry);
   current.current = geometry;
   const frozen = useMemo(() => frozenKeys(info), [info]);
-
-  useLayoutEffect(() => {
-    const watched = new ResizeObserver(([entry]) => {
-      const { width, height } = entry!.contentRect;
-      size.value = { width: Math.floor(width), height: Math.floor(height) };
-    });
-    watched.observe(box.current!);
-    return () => watched.disconnect();
-  }, []);
 
   const paint = usePainter(store, lane, box, canvas, current, hovered, frozen);
   useLayoutEffect(paint, [geometry, frozen, showPictures]);
@@ -110,14 +103,15 @@ export function DenseNetwork({ lane, info }: { lane: number; info: LaneInfo }) {
 
   return (
     <div
-      class={`drawing ${hovered.value ? "over-edge" : ""}`}
+      class={`drawing ${hovered.value ? "over-edge" : ""} ${geometry.roomy ? "" : "tight"}`}
+      style={{ minHeight: px(leastHeight(columns)) }}
       ref={box}
       onPointerMove={move}
       onPointerLeave={() => (hovered.value = null)}
       role="group"
       aria-label={`Network: ${info.title}`}
     >
-      <div class="drawn" style={{ width: geometry.width }}>
+      <div class="drawn" style={{ width: px(geometry.width) }}>
         <canvas ref={canvas} onClick={openEdge} aria-hidden="true" />
         {ready && <Heads geometry={geometry} lane={lane} />}
         {ready && <Nodes geometry={geometry} lane={lane} turn={turn} />}
@@ -175,7 +169,7 @@ function Nodes(props: { geometry: Geometry; lane: number; turn: (column: Column,
             <div
               key={`${column.key}/${unit}`}
               class={`neuron ${k === 0 ? "first" : k === last ? "last" : ""}`}
-              style={{ left: column.x - size / 2, top: y - size / 2, width: size, height: size }}
+              style={{ left: px(column.x - size / 2), top: px(y - size / 2), width: px(size), height: px(size) }}
               data-column={k}
             >
               <button
@@ -205,7 +199,7 @@ function Nodes(props: { geometry: Geometry; lane: number; turn: (column: Column,
       )}
       {geometry.columns.map((column) =>
         column.units > column.ys.length ? (
-          <div class="pager" key={column.key} style={{ left: column.x, top: geometry.height - 24 }}>
+          <div class="pager" key={column.key} style={{ left: px(column.x), top: px(geometry.height - 24) }}>
             <button
               aria-label={`earlier units of ${column.key}`}
               disabled={column.first === 0}
@@ -243,7 +237,7 @@ function EdgeNumbers({ geometry }: { geometry: Geometry }) {
           <button
             key={keyOf(path, index)}
             class="edge-number"
-            style={{ left: x, top: y }}
+            style={{ left: px(x), top: px(y) }}
             data-path={path}
             data-index={index.join()}
             onClick={() => store.click("weight", path, index)}
@@ -262,7 +256,7 @@ function EdgeTip(props: { geometry: Geometry; lane: number; edge: Edge | null; a
   const found = weightOf(store.block(lane, `weights/${path}`), edge.from, edge.to);
   const flip = at.x > geometry.width - 190;
   return (
-    <div class={`tip ${flip ? "flip" : ""}`} style={{ left: at.x, top: at.y }} role="status">
+    <div class={`tip ${flip ? "flip" : ""}`} style={{ left: px(at.x), top: px(at.y) }} role="status">
       <b data-path={path} data-index={`${edge.from},${edge.to}`} data-value={found ?? ""}>
         {number(found)}
       </b>
@@ -308,7 +302,7 @@ function usePainter(
       store.wave.value = null;
       store.before.value = null;
     }
-    const story = store.story.peek();
+    const story = store.told.peek()?.story;
     const lit = new Map<string, number>();
     if (story && story.lane === lane && store.chosen.peek())
       for (const one of story.lit ?? []) lit.set(keyOf(one.path, one.index), Math.abs(one.share));

@@ -23,7 +23,14 @@ export type Geometry = {
   columns: Column[];
   weights: number; // all of the network, to decide whether numbers fit on the edges
   numbered: boolean;
+  roomy: boolean; // whether values fit under the nodes
 };
+
+/** How high a drawing has to be, so that its neurons can be told apart. */
+export function leastHeight(columns: Column[]): number {
+  const tallest = Math.min(MOST_UNITS, Math.max(1, ...columns.map((column) => column.units)));
+  return HEAD + FOOT + Math.max(Math.min(tallest, 8) * 44, tallest * 28);
+}
 
 export const HEAD = 78;
 const FOOT = 26;
@@ -80,11 +87,12 @@ export function place(
   const fits = clamp(Math.floor(room / 24), 3, most);
   const tallest = Math.max(...columns.map((column) => Math.min(column.units, fits)), 1);
   const pitch = clamp(room / tallest, 22, 78);
-  const size = clamp(Math.floor(pitch - (pitch > 36 ? 18 : 4)), 18, 44);
+  const roomy = pitch >= 38;
+  const size = clamp(Math.floor(pitch - (roomy ? 18 : 4)), 18, 44);
   const placed = columns.map((column, k) => {
     const shown = Math.min(column.units, fits);
     const first = clamp(firsts[column.key] ?? 0, 0, column.units - shown);
-    const middle = HEAD + room / 2 - (pitch > 36 ? 6 : 0);
+    const middle = HEAD + room / 2 - (roomy ? 6 : 0);
     const ys = Array.from({ length: shown }, (_, unit) => middle + (unit - (shown - 1) / 2) * pitch);
     const x = left + (columns.length > 1 ? (k * (width - left - right)) / (columns.length - 1) : 0);
     return { ...column, x, first, ys };
@@ -92,7 +100,7 @@ export function place(
   let weights = 0;
   for (let k = 1; k < columns.length; k++) weights += columns[k - 1]!.units * columns[k]!.units;
   const numbered = weights <= MOST_NUMBERS && width / columns.length > 90;
-  return { width, height: box.height, size, columns: placed, weights, numbered };
+  return { width, height: box.height, size, columns: placed, weights, numbered, roomy };
 }
 
 export type Edge = { layer: number; from: number; to: number };

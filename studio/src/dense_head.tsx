@@ -1,5 +1,6 @@
 // What stands above a layer of neurons: how many they are, their activation, and layers between.
 
+import { px } from "./format";
 import { useStore } from "./store";
 import type { Column } from "./dense_geometry";
 import { Icon } from "./icons";
@@ -15,7 +16,7 @@ export function ColumnHead(props: { column: Column; lane: number; at: number; la
   const units = (by: number) =>
     store.send({ type: "units", lane, path: column.key, count: column.units + by });
   return (
-    <div class="column-head" style={{ left: column.x }}>
+    <div class="column-head" style={{ left: px(column.x) }}>
       <div class="column-name">
         <button class="plain" disabled={!layer} onClick={() => layer && store.click("layer", layer.path)} title={layer?.text ?? ""}>
           {name}
@@ -96,7 +97,7 @@ export function GapHead({ lane, after, x }: { lane: number; after: Column; x: nu
   return (
     <button
       class="tiny add-layer"
-      style={{ left: x }}
+      style={{ left: px(x) }}
       aria-label={after.layer ? `Add a layer after ${after.key}` : "Add a layer after the input"}
       title="Add a layer here"
       onClick={() => store.send({ type: "add_layer", lane, after: path, units: 4, activation: "tanh" })}

@@ -54,3 +54,8 @@ export function below(index: number): string {
 export function clamp(value: number, low: number, high: number): number {
   return Math.min(high, Math.max(low, value));
 }
+
+/** A length for a style. */
+export function px(value: number): string {
+  return `${value}px`;
+}

@@ -7,8 +7,7 @@ export function onKey(store: Store, event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (target.closest("input, select, textarea, [role=tablist], [contenteditable]")) return;
   if (event.key === "Escape") {
-    store.stories.value = [];
-    store.chosen.value = null;
+    store.closeStory();
     return;
   }
   if (store.link.recorded) {
@@ -51,4 +50,15 @@ export function rewindOne(store: Store): void {
   const earlier = (store.memory.value[lane] ?? []).filter(([, step]) => step < now);
   const last = earlier.at(-1);
   if (last) store.send({ type: "rewind", lane, id: last[0] });
+}
+
+/** Back to the remembered state that is nearest to a step. */
+export function rewindNear(store: Store, step: number): void {
+  const lane = store.lane.value;
+  const entries = store.memory.value[lane] ?? [];
+  if (!entries.length || store.link.recorded) return;
+  const nearest = entries.reduce((best, one) =>
+    Math.abs(one[1] - step) < Math.abs(best[1] - step) ? one : best,
+  );
+  store.send({ type: "rewind", lane, id: nearest[0] });
 }

@@ -5,8 +5,8 @@ import { App } from "./app";
 import { Store, StoreContext } from "./store";
 import type { Link } from "./wire";
 
-/** Draw the studio into `element`; returns what takes it away again. */
-export function mount(element: HTMLElement, link: Link): () => void {
+/** Draw the studio into `element`; returns what it knows, and what takes it away again. */
+export function mount(element: HTMLElement, link: Link): { store: Store; unmount: () => void } {
   const store = new Store(link);
   element.classList.add("cutaway-studio");
   render(
@@ -15,5 +15,5 @@ export function mount(element: HTMLElement, link: Link): () => void {
     </StoreContext.Provider>,
     element,
   );
-  return () => render(null, element);
+  return { store, unmount: () => render(null, element) };
 }

@@ -3,7 +3,10 @@
 import { mount } from "./mount";
 import { recordingLink } from "./recording";
 import { socketLink } from "./socket";
+import { keepInAddress } from "./url_state";
 
 const element = document.getElementById("studio")!;
 const recording = document.getElementById("recording");
-mount(element, recording ? recordingLink(recording.textContent ?? "") : socketLink());
+const link = recording ? recordingLink(recording.textContent ?? "") : socketLink();
+const { store } = mount(element, link);
+if (!recording) keepInAddress(store);

@@ -35,7 +35,7 @@ export function socketLink(): Link {
   let tellMessage: (message: ArrayBuffer) => void = () => {};
 
   function connect(): void {
-    const opened = new WebSocket(`ws://${location.host}/ws`);
+    const opened = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
     socket = opened;
     opened.binaryType = "arraybuffer";
     opened.onopen = () => opened.send(JSON.stringify({ type: "hello", token, protocol: 1 }));

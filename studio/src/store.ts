@@ -27,6 +27,7 @@ export type Toast = { id: number; text: string; expected?: string; fix?: string 
 export type Choice = { what: string; path: string; index: number[] };
 export type Wave = { kind: "forward" | "backward" | "update"; began: number; lane: number };
 
+const MOST_STORIES = 12;
 const NO_LOOK: Look = {
   views: [],
   lane: 0,
@@ -58,7 +59,7 @@ export class Store {
   compiling = signal<Record<number, string>>({});
   findings = signal<Finding[]>([]);
   toasts = signal<Toast[]>([]);
-  stories = signal<Story[]>([]);
+  stories = signal<{ story: Story; choice: Choice }[]>([]);
   waiting = signal<number | null>(null);
   surface = signal<Message | null>(null);
   lesson = signal<Lesson | null>(null);
@@ -75,10 +76,12 @@ export class Store {
   private greeted = signal(0);
 
   look = computed(() => this.state.value.look);
-  story = computed(() => this.stories.value.at(-1) ?? null);
+  told = computed(() => this.stories.value.at(-1) ?? null);
+  /** Which of two networks side by side the panels and buttons are about. */
+  chosenLane = signal(0);
   lane = computed(() => {
     const lanes = this.lanes.value;
-    return lanes.includes(this.look.value.lane) ? this.look.value.lane : (lanes[0] ?? 0);
+    return lanes.includes(this.chosenLane.value) ? this.chosenLane.value : (lanes[0] ?? 0);
   });
 
   private pending: Message[] = [];
@@ -111,6 +114,21 @@ export class Store {
     more = { path, index, ...more };
     this.waiting.value = id;
     this.send({ type: "click", id, lane: this.lane.value, what, row: this.look.value.row, ...more });
+  }
+
+  closeStory(): void {
+    batch(() => {
+      this.stories.value = [];
+      this.chosen.value = null;
+      this.waiting.value = null;
+    });
+  }
+
+  backToStory(): void {
+    batch(() => {
+      this.stories.value = this.stories.value.slice(0, -1);
+      this.chosen.value = this.told.value?.choice ?? null;
+    });
   }
 
   toast(text: string, expected?: string, fix?: string): void {
@@ -184,7 +202,8 @@ export class Store {
       // an older answer that comes after a newer click is not what the reader asked for last
       if (this.waiting.value !== null && head.id < this.waiting.value) return;
       this.waiting.value = null;
-      this.stories.value = [...this.stories.value.slice(-11), head];
+      const choice = this.chosen.value ?? { what: "", path: "", index: [] };
+      this.stories.value = [...this.stories.value.slice(1 - MOST_STORIES), { story: head, choice }];
     },
     finding: (head) => {
       const others = this.findings.value.filter((one) => one.lane !== head.lane || one.id !== head.id);

@@ -52,7 +52,7 @@ export default {
     const room = document.createElement("div");
     el.append(sheet, room);
     const link = modelLink(model);
-    const unmount = mount(room, link);
+    const { unmount } = mount(room, link);
     // only now is there somebody who can draw: what was sent before is lost
     model.send({ type: "hello", protocol: 1 });
     return () => {
