@@ -104,7 +104,7 @@ export function DenseNetwork({ lane, info }: { lane: number; info: LaneInfo }) {
   return (
     <div
       class={`drawing ${hovered.value ? "over-edge" : ""} ${geometry.roomy ? "" : "tight"}`}
-      style={{ minHeight: px(leastHeight(columns)) }}
+      style={{ minHeight: px(leastHeight(columns, store.told.value !== null)) }}
       ref={box}
       onPointerMove={move}
       onPointerLeave={() => (hovered.value = null)}
@@ -254,6 +254,7 @@ function EdgeTip(props: { geometry: Geometry; lane: number; edge: Edge | null; a
   const path = edge ? geometry.columns[edge.layer]?.weight : null;
   if (!edge || !path) return null;
   const found = weightOf(store.block(lane, `weights/${path}`), edge.from, edge.to);
+  const slope = weightOf(slopeOf(store, lane, path), edge.from, edge.to);
   const flip = at.x > geometry.width - 190;
   return (
     <div class={`tip ${flip ? "flip" : ""}`} style={{ left: px(at.x), top: px(at.y) }} role="status">
@@ -263,6 +264,7 @@ function EdgeTip(props: { geometry: Geometry; lane: number; edge: Edge | null; a
       <span>
         {path}[{edge.from}, {edge.to}]
       </span>
+      {slope !== null && <span>∂L/∂w = {number(slope)}</span>}
     </div>
   );
 }
@@ -310,7 +312,7 @@ function usePainter(
     const edge = hovered.peek();
     paintEdges(canvas.current, {
       geometry,
-      weights: (path) => store.block(lane, `weights/${path}`),
+      weights: (path) => slopeOf(store, lane, path) ?? store.block(lane, `weights/${path}`),
       lit,
       hovered: edge ? keyOf(geometry.columns[edge.layer]?.weight ?? "", [edge.from, edge.to]) : null,
       chosen: chosen?.what === "weight" ? keyOf(chosen.path, chosen.index) : null,
@@ -324,6 +326,11 @@ function usePainter(
     if (store.wave.peek()) timer.current = requestAnimationFrame(paint);
   };
   return paint;
+}
+
+/** After the backward pass the drawing shows ∂L/∂w in place of w, if the network is small enough. */
+function slopeOf(store: Store, lane: number, path: string) {
+  return store.state.peek().phase === "backward" ? store.block(lane, `slopes/${path}`) : null;
 }
 
 function writeNodes(
@@ -398,14 +405,14 @@ function writeNumbers(store: Store, lane: number, box: HTMLElement, frozen: Set<
       continue;
     }
     const old = at(before?.get(name));
-    const text =
-      value === undefined
-        ? ""
-        : old !== undefined && old !== value
-          ? `${short(old)} → ${short(value)}`
-          : short(value);
+    const slope = at(slopeOf(store, lane, path) ?? undefined);
+    element.dataset["slope"] = slope === undefined ? "" : String(slope);
+    let text = value === undefined ? "" : short(value);
+    if (slope !== undefined) text = `∂ ${number(slope, 2)}`;
+    else if (old !== undefined && value !== undefined && old !== value)
+      text = `${short(old)} → ${text}`;
     if (element.textContent !== text) element.textContent = text;
-    element.classList.toggle("negative", (value ?? 0) < 0);
+    element.classList.toggle("negative", (slope ?? value ?? 0) < 0);
     element.classList.toggle("frozen", frozen.has(keyOf(path, index)) || frozen.has(path));
     element.setAttribute("aria-label", `weight ${path}[${index.join(", ")}] = ${number(value)}`);
   }

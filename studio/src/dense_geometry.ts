@@ -6,6 +6,7 @@ import { clamp } from "./format";
 export type Column = {
   key: string; // "input", or the layer's path
   layer: Layer | null;
+  activation: Layer | null; // that follows it
   units: number;
   valuePath: string; // whose output the nodes show
   pictures: string[]; // under which names the pictures of its neurons may come
@@ -27,9 +28,10 @@ export type Geometry = {
 };
 
 /** How high a drawing has to be, so that its neurons can be told apart. */
-export function leastHeight(columns: Column[]): number {
+export function leastHeight(columns: Column[], beside = false): number {
   const tallest = Math.min(MOST_UNITS, Math.max(1, ...columns.map((column) => column.units)));
-  return HEAD + FOOT + Math.max(Math.min(tallest, 8) * 44, tallest * 28);
+  // beside a story the drawing may be smaller, without values under the nodes
+  return HEAD + FOOT + (beside ? tallest * 24 : Math.max(Math.min(tallest, 8) * 44, tallest * 28));
 }
 
 export const HEAD = 78;
@@ -39,9 +41,10 @@ export const MOST_NUMBERS = 30;
 
 /** The columns of a dense network, from the input to the output, not yet placed. */
 export function columnsOf(info: LaneInfo): Column[] {
-  const layers = info.layers.filter((layer) => layer.units !== null && layer.parameters.length > 0);
+  const places = info.layers.flatMap((layer, k) => (layer.units === null ? [] : [k]));
+  const layers = places.map((k) => info.layers[k]!);
   if (!layers.length) return [];
-  const blank = { x: 0, first: 0, ys: [] as number[] };
+  const blank = { x: 0, first: 0, ys: [] as number[], activation: null };
   const input: Column = {
     ...blank,
     key: "input",
@@ -54,16 +57,19 @@ export function columnsOf(info: LaneInfo): Column[] {
   };
   return [
     input,
-    ...layers.map((layer) => {
+    ...layers.map((layer, k) => {
+      const after = info.layers.slice(places[k]! + 1, places[k + 1]);
+      const activation = after.findLast((one) => one.activation !== null) ?? null;
       const weight = layer.parameters.find((one) => one.shape.length === 2);
       const bias = layer.parameters.find((one) => one.shape.length === 1);
       return {
         ...blank,
         key: layer.path,
         layer,
+        activation,
         units: layer.units!,
-        valuePath: layer.activation_path ?? layer.path,
-        pictures: [layer.activation_path ?? layer.path, layer.path],
+        valuePath: activation?.path ?? layer.path,
+        pictures: [activation?.path ?? layer.path, layer.path],
         weight: weight?.path ?? null,
         bias: bias?.path ?? null,
       };

@@ -33,7 +33,7 @@ export function StoryPanel() {
         </button>
       </div>
       {told && (
-        <div class="story-body">
+        <div class="story-body" key={told.story.id}>
           <Actions choice={told.choice} />
           <Body html={told.story.html} />
           <Links lit={told.story.lit} />
