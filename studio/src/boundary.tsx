@@ -189,7 +189,7 @@ function valueColors(middle: number): Uint32Array {
 function paintClasses(canvas: HTMLCanvasElement, grid: Block, winner: Block | null): void {
   const [high, wide] = grid.shape.slice(-2) as [number, number];
   const cells = high * wide;
-  const classes = winner ? 1 + winner.data.reduce((a, b) => Math.max(a, b), 0) : grid.shape[0]!;
+  const classes = winner ? 1 + [...winner.data].reduce((a, b) => Math.max(a, b), 0) : grid.shape[0]!;
   const scales = Array.from({ length: classes }, (_, k) =>
     table((share) => mix(paper(), classColor(k, classes), share * 0.5), -0.1, 1),
   );
