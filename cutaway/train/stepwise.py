@@ -92,7 +92,8 @@ class StepwiseTraining:
         seed: int = 0,
     ):
         self.program = program
-        self.training, self.validation = training, validation
+        self.training: Any = training
+        self.validation = validation
         self.batch_size, self.seed = batch_size, seed
         self.position = Position()
         self._steps = EpochSteps(program, Control())
