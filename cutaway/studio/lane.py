@@ -10,7 +10,7 @@ from cutaway.studio.curve import Curve
 from cutaway.studio.description import described
 from cutaway.studio.look import Look
 from cutaway.studio.memory import Memory
-from cutaway.studio.shown import Shown
+from cutaway.studio.frame_views import FrameViews
 from cutaway.studio.subject import Subject
 from cutaway.studio.views.contract import Scene
 from cutaway.train import ArrayRows, Position, Program, StepwiseTraining, StreamRows
@@ -77,7 +77,7 @@ class Lane:
         self._has_validated = False
         self._validate_at = 0.0
         self._rate = _Rate()
-        self._shown: dict[Any, Shown] = {}
+        self._shown: dict[Any, FrameViews] = {}
         self.memory.remember(training, None)
 
     @property
@@ -163,11 +163,11 @@ class Lane:
         row = int(rows[min(look.row, len(rows) - 1)]) if len(rows) else 0
         return Scene(subject, self.training, look, row)
 
-    def shown(self, look: Look) -> Shown:
+    def shown(self, look: Look) -> FrameViews:
         """The program of the frames for a look, which may not be compiled yet."""
         found = self._shown.pop(look, None)
         if found is None:
-            found = Shown(self.scene(look))
+            found = FrameViews(self.scene(look))
         self._shown[look] = found
         while len(self._shown) > KEPT_PROGRAMS:
             del self._shown[next(iter(self._shown))]

@@ -36,7 +36,7 @@ class ChangeOptimizer(Command, tag="optimizer"):
         session.lanes.change(self.lane, edit, f"optimizer {self.name}")
 
 
-class Units(Command, tag="units"):
+class ChangeUnits(Command, tag="units"):
     """A layer of so many units."""
 
     path: Path
@@ -119,7 +119,7 @@ class EditWeight(Command, tag="edit"):
         session.lanes.edit_weight(self.lane, self.path, self.index, self.value)
 
 
-class BatchSize(Command, tag="batch"):
+class ChangeBatchSize(Command, tag="batch"):
     """Another batch size, for all networks."""
 
     size: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
@@ -128,7 +128,7 @@ class BatchSize(Command, tag="batch"):
         session.lanes.set_batch_size(self.size)
 
 
-class Noise(Command, tag="noise"):
+class ChangeNoise(Command, tag="noise"):
     """Noise of this standard deviation on the encoded inputs of the training rows."""
 
     value: Annotated[float, msgspec.Meta(ge=0, le=10)]

@@ -13,7 +13,7 @@ from cutaway.studio.views import VIEWS
 from cutaway.studio.views.contract import GRID, THUMBNAIL, Passes, Scene, View
 
 
-class Shown:
+class FrameViews:
     """The views of one scene that are looked at.
 
     Args:
