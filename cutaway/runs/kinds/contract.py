@@ -54,7 +54,7 @@ class NetworkInput:
     other_shape: tuple[int, ...] | None = None
 
 
-class InputColumn(NamedTuple):
+class ColumnScale(NamedTuple):
     """One number of an input, in the unit of the data: value = encoded * scale + shift.
 
     Attributes:
@@ -177,7 +177,7 @@ class DataKind:
         """Names of the numbers of an input, for explanations, drawings and reports."""
         return None
 
-    def input_columns(self, rows: Any) -> list[InputColumn] | None:
+    def input_columns(self, rows: Any) -> list[ColumnScale] | None:
         """The numbers of an input that is one row of numbers; None: it is something else."""
         return None
 
