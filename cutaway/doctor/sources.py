@@ -33,10 +33,15 @@ def experiment_of_run(run: Run, data=None, **instead) -> Experiment:
     """
     config = run.config
     data = training_data_of(run) if data is None else data
-    given = {name: _plain(value) for name, value in config["options"].items()}
-    given |= KINDS[config["kind"]].own_options(run) | instead
+    given = options_of_run(run) | instead
     target = config["target"] if KINDS[config["kind"]].takes_target else None
     return prepare(data, target, kind=config["kind"], **given)
+
+
+def options_of_run(run: Run) -> dict:
+    """{option: value} of a run, as `prepare` takes them."""
+    given = {name: _plain(value) for name, value in run.config["options"].items()}
+    return given | KINDS[run.config["kind"]].own_options(run)
 
 
 def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:

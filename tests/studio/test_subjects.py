@@ -200,6 +200,23 @@ def test_the_subject_of_a_run_has_its_data_and_weights_but_its_own_network(case)
     assert again.program.net is not run.net
 
 
+def test_the_network_of_a_run_without_its_data_predicts_the_same(case, monkeypatch):
+    subject, run = case
+    monkeypatch.setattr("cutaway.doctor.sources.training_data_of", gone)
+    alone, rows = subject_of_run(run.path), subject.training[:3]
+    assert not alone.can_train and alone.notes[0].endswith("not trained: the data are gone.")
+    assert alone.classes == subject.classes and alone.input_shape == subject.input_shape
+    assert_same(
+        alone.predictions(Trainer(alone.program).predict(subject.x[rows])),
+        run.outputs(subject.x[rows]),
+    )
+    assert type(alone.program.optimizer) is type(subject.program.optimizer)
+
+
+def gone(run):
+    raise DataError("the data are gone")
+
+
 def test_rows_are_called_what_explain_calls_them(case):
     subject, run = case
     row = int(subject.training[-1])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cutaway.doctor.sources import experiment_of_run
+from cutaway.doctor.sources import experiment_of_run, options_of_run
 from cutaway.errors import CutawayError
 from cutaway.runs import KINDS, Run
 from cutaway.runs.experiment import Experiment
@@ -114,7 +114,7 @@ def _title(run: Run) -> str:
 
 def _optimizer(run: Run):
     """A new optimizer for the network of a run, by the run's options."""
-    given = {**run.config["options"], "schedule": "constant"}
+    given = {**options_of_run(run), "schedule": "constant"}
     kind = KINDS[run.config["kind"]]
     chosen = kind.transfer_options if "from_" in given else kind.options
     assert chosen is not None  # a run with a pretrained backbone is of a kind that has some
