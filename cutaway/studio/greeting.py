@@ -32,6 +32,8 @@ def greeting(session) -> dict[str, Any]:
             "training": len(subject.training),
             "validation": len(subject.validation),
             "inputs": inputs,
+            "can_train": subject.can_train,
+            "notes": subject.notes,
         },
         "options": {
             "activations": list(ACTIVATIONS),

@@ -15,13 +15,19 @@ from cutaway.studio.subject import Subject
 from cutaway.studio.views.contract import Scene
 from cutaway.train import ArrayRows, Position, Program, StepwiseTraining, StreamRows
 
+NO_ROWS = np.zeros((0, 1), np.float32)
 KEPT_PROGRAMS = 8  # of frames, for looks that were looked at last
 MOST_SLOPES = 20_000  # weights, of which a frame holds the gradients
 VALIDATING = 0.05  # most of the time that validation may take
 
 
 def new_training(subject: Subject, program: Program) -> StepwiseTraining:
-    """A training of a program on the rows of a subject, at its beginning."""
+    """A training of a program on the rows of a subject, at its beginning.
+
+    Of a subject that cannot train it has no rows, and no step.
+    """
+    if not subject.can_train:
+        return StepwiseTraining(program, ArrayRows(NO_ROWS, NO_ROWS), seed=subject.seed)
     if subject.stream is not None:
         training: Any = StreamRows(subject.stream)
     else:

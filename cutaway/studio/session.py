@@ -150,7 +150,7 @@ class Session:
         return wait
 
     def _steps_per_epoch(self) -> int:
-        return next(iter(self.lanes)).training.steps_per_epoch
+        return max(1, next(iter(self.lanes)).training.steps_per_epoch)
 
     # training
 
@@ -177,6 +177,7 @@ class Session:
 
     def play(self) -> None:
         """Train from now on."""
+        self._expect_rows()
         self.is_playing, self.phase, self._to_run = True, None, 0
         self.pace.begin()
         self.say_state()
@@ -191,6 +192,7 @@ class Session:
 
     def advance(self, unit: str, count: int) -> None:
         """Run epochs or batches, or show one part of the next step; then it is paused."""
+        self._expect_rows()
         self.is_playing = False
         if unit in PHASES:
             self.phase = unit
@@ -204,6 +206,14 @@ class Session:
             self._to_run, self.phase = steps, None
         self._is_new = True
         self.say_state()
+
+    def _expect_rows(self) -> None:
+        if not self.subject.can_train:
+            raise OptionError(
+                "there are no rows with targets here: the network can only be looked at",
+                expected="a studio of a network with data",
+                fix="ct.studio(net, x, y, loss=...), or name the data of the run",
+            )
 
     # showing
 

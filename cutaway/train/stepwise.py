@@ -190,6 +190,8 @@ class StepwiseTraining:
 
     def prepare(self) -> None:
         """Compile the step now, without running it; another thread may wait for it."""
+        if not self.training.rows:
+            return
         block = self._current()
         step = self._looped(block)
         with self.program.computing(), self.program.in_mode(True):

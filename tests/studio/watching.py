@@ -6,7 +6,7 @@ import numpy as np
 
 import cutaway as ct
 from cutaway.studio.session import Session
-from cutaway.studio.subject import Column, Subject
+from cutaway.studio.subject import InputColumn, Subject
 from cutaway.studio.wire import unpacked
 from cutaway.train import Program
 
@@ -23,7 +23,7 @@ def new_subject(sizes=(2, 6, 5, 1), *, batch_size: int = 16) -> Subject:
     loss = ct.losses.binary_cross_entropy_with_logits
     program = Program(net, loss=loss, optimizer=ct.Adam(net, lr=0.02))
     columns = [
-        Column(name, float(x[:, k].min()), float(x[:, k].max()), float(x[:, k].mean()))
+        InputColumn(name, float(x[:, k].min()), float(x[:, k].max()), float(x[:, k].mean()))
         for k, name in enumerate(["a", "b"])
     ]
     return Subject(
