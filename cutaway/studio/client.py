@@ -9,8 +9,8 @@ import msgspec
 from cutaway.errors import OptionError
 
 ROOM = 3  # frames that a page may not have drawn yet
-REPORTS = 3.0  # seconds without a report, after which a paced client gets no more frames
 SLOWEST, FASTEST = 1.0, 15.0  # frames per second of a paced client
+BYTES_PER_SECOND = 480_000  # of frames to a paced client: more pile up on the way
 
 
 class Client:
@@ -27,7 +27,8 @@ class Client:
         self.session = session
         self.deliver = deliver
         self.paced = paced
-        self.rate = 10.0  # frames per second, if paced
+        self.rate = 12.0  # frames per second, if paced
+        self.is_listening = True  # whether a paced client shows what it gets
         self._sent = self._drawn = 0
         self._next_at = 0.0
         self._lock = threading.Lock()
@@ -46,14 +47,14 @@ class Client:
         """Whether a frame would be drawn soon."""
         with self._lock:
             if self.paced:
-                return now >= self._next_at
+                return self.is_listening and now >= self._next_at
             return self._sent - self._drawn < ROOM
 
     def send_frame(self, message: bytes, now: float) -> None:
         """Deliver a frame that there is room for."""
         with self._lock:
             self._sent += 1
-            self._next_at = now + 1 / self.rate
+            self._next_at = now + max(1 / self.rate, len(message) / BYTES_PER_SECOND)
         self.deliver(message)
 
     def acknowledge(self, number: int) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 
 from cutaway.studio.curve import Curve
 from cutaway.studio.description import described
+from cutaway.studio.frame_views import FrameViews
 from cutaway.studio.look import Look
 from cutaway.studio.memory import Memory
-from cutaway.studio.frame_views import FrameViews
 from cutaway.studio.subject import Subject
 from cutaway.studio.views.contract import Scene
 from cutaway.train import ArrayRows, Position, Program, StepwiseTraining, StreamRows

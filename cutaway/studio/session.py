@@ -13,13 +13,13 @@ from cutaway.errors import CutawayError, OptionError
 from cutaway.studio.background import Background, say_where
 from cutaway.studio.client import Client, parsed
 from cutaway.studio.commands import ANY
-from cutaway.studio.wire import packed
 from cutaway.studio.greeting import greeting
-from cutaway.studio.side_by_side import Lanes
 from cutaway.studio.look import Look
 from cutaway.studio.pace import Pace
+from cutaway.studio.side_by_side import Lanes
 from cutaway.studio.subject import Subject
 from cutaway.studio.telling import tell
+from cutaway.studio.wire import packed
 
 REMEMBER_SECONDS = 0.25  # between two remembered states while it plays
 MEMORY_SECONDS = 0.5  # between two messages of what is remembered
