@@ -43,33 +43,34 @@ class Joinable(Protocol):
 class _Hello(msgspec.Struct):
     type: Literal["hello"]
     token: str
+    protocol: int = 1
 
 
 class Reception:
     """Endpoint of the WebSocket: asks for the token, then joins browser and session.
 
     The token is a secret of 256 bits in the fragment of the address, which browsers send to no
-    server; the page sends it as its first message. Without it nothing of the session is heard.
+    server; the page sends it as its first message. Without it nothing of the session is heard. The
+    session gets that message without the token, which it need not know.
 
     Args:
-        session: what browsers are connected to.
         token: the secret.
         hello_seconds: how long a browser may take for its first message.
         most_sockets: browsers at one time, those included that have not said hello.
 
     Attributes:
+        session: what browsers are connected to; it must be set before the first one comes.
         count: of WebSockets that are open.
     """
 
     def __init__(
         self,
-        session: Joinable,
         token: str,
         *,
         hello_seconds: float = HELLO_SECONDS,
         most_sockets: int = MOST_SOCKETS,
     ):
-        self.session = session
+        self.session: Joinable | None = None
         self.hello_seconds = hello_seconds
         self.most_sockets = most_sockets
         self._token = token.encode()
@@ -86,8 +87,8 @@ class Reception:
                 await socket.accept()
                 if self.count > self.most_sockets:
                     await socket.close(FULL, f"{self.most_sockets} windows are open already")
-                elif await self._knows_token(socket):
-                    await self._join(socket)
+                elif (hello := await self._hello(socket)) is not None:
+                    await self._join(socket, hello)
         finally:
             self.count -= 1
 
@@ -97,31 +98,34 @@ class Reception:
             outbox.end()
         await asyncio.gather(*self._outboxes.values(), return_exceptions=True)
 
-    async def _knows_token(self, socket: "WebSocket") -> bool:
+    async def _hello(self, socket: "WebSocket") -> "_Hello | None":
+        """The first message, if it has the token; otherwise the WebSocket is closed."""
         try:
             async with asyncio.timeout(self.hello_seconds):
                 message = await socket.receive()
         except TimeoutError:
             await socket.close(SILENT, "no hello")
-            return False
+            return None
         if message["type"] == "websocket.disconnect":
-            return False
+            return None
         text = message.get("text")
         if text is None:
             await socket.close(NO_COMMAND, "commands are JSON text")
-            return False
+            return None
         try:
-            token = msgspec.json.decode(text, type=_Hello).token.encode(errors="replace")
+            hello = msgspec.json.decode(text, type=_Hello)
         except (msgspec.MsgspecError, RecursionError):
-            token = b""
-        if hmac.compare_digest(token, self._token):
-            return True
+            hello = _Hello(type="hello", token="")
+        if hmac.compare_digest(hello.token.encode(errors="replace"), self._token):
+            return hello
         await socket.close(NO_TOKEN, "no valid token")
-        return False
+        return None
 
-    async def _join(self, socket: "WebSocket") -> None:
+    async def _join(self, socket: "WebSocket", hello: "_Hello") -> None:
+        assert self.session is not None  # set by StudioServer.start
         outbox = Outbox(asyncio.get_running_loop())
         visitor = self.session.connect(outbox.put)
+        visitor.receive(msgspec.json.encode({"type": "hello", "protocol": hello.protocol}).decode())
         writing = asyncio.create_task(_write(socket, outbox))
         reading = asyncio.create_task(_read(socket, visitor))
         self._outboxes[outbox] = writing

@@ -44,7 +44,6 @@ class StudioServer:
     """Serves the page of a session; its port is bound as soon as this object exists.
 
     Args:
-        session: what the page shows and commands.
         host: 127.0.0.1; another one only with a certificate, see `address.bind`.
         port: 0: a free one.
         certificate: for https.
@@ -65,7 +64,6 @@ class StudioServer:
 
     def __init__(
         self,
-        session: Joinable,
         *,
         host: str = LOCAL[0],
         port: int = 0,
@@ -77,7 +75,7 @@ class StudioServer:
         uvicorn = import_uvicorn()
         self.token = secrets.token_urlsafe(32)
         self._reception = Reception(
-            session, self.token, hello_seconds=hello_seconds, most_sockets=most_sockets
+            self.token, hello_seconds=hello_seconds, most_sockets=most_sockets
         )
         self.app = _routes(read_page(static), self._reception)
         address = bind(host, port, is_encrypted=certificate is not None)
@@ -90,32 +88,41 @@ class StudioServer:
             self._socket.close()
             raise
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._is_running = threading.Event()
+        self._is_running, self._has_ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="cutaway-studio-server", daemon=True)
 
-    def start(self) -> None:
-        """Serve from now on, in a thread."""
+    def start(self, session: Joinable) -> None:
+        """Serve from now on, in a thread.
+
+        Args:
+            session: what the page shows and commands.
+        """
+        self._reception.session = session
         self._thread.start()
         self._is_running.wait()
 
     def wait(self) -> None:
-        """Return when the server has ended; Ctrl-C is heard meanwhile, on Windows too."""
-        while self._thread.is_alive():
-            self._thread.join(0.2)
+        """Return when the server has ended; Ctrl-C is heard meanwhile, on Windows too.
+
+        It waits for an event: a Thread whose `join` is interrupted believes that it has ended.
+        """
+        while not self._has_ended.wait(0.2):
+            pass
 
     def close(self) -> None:
         """Say farewell to all browsers and end, within a second; a second call does nothing."""
-        if not self._thread.is_alive() or self._loop is None:
+        if self._has_ended.is_set() or self._loop is None:
             self._socket.close()
             return
         with contextlib.suppress(TimeoutError, RuntimeError):
             told = asyncio.run_coroutine_threadsafe(self._reception.farewell(), self._loop)
             told.result(FAREWELL_SECONDS)
         self._server.should_exit = True
-        self._thread.join(FAREWELL_SECONDS)
+        if self._has_ended.wait(FAREWELL_SECONDS):
+            return
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
             self._loop.call_soon_threadsafe(self._drop_connections)
-        self._thread.join(FAREWELL_SECONDS)
+        self._has_ended.wait(FAREWELL_SECONDS)
 
     def _drop_connections(self) -> None:
         """Do not wait for browsers that read nothing."""
@@ -126,8 +133,9 @@ class StudioServer:
         try:
             asyncio.run(self._serve())
         finally:
-            self._is_running.set()
             self._socket.close()
+            self._is_running.set()
+            self._has_ended.set()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -28,12 +29,15 @@ def message(kind: str, **more) -> bytes:
 class HeardVisitor:
     """One browser: what it said, and how to speak to it."""
 
-    deliver: object
+    deliver: Callable[[bytes], None]
     commands: list = field(default_factory=list)
     heard: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     left: threading.Event = field(default_factory=threading.Event)
 
     def receive(self, command):
+        if json.loads(command) == {"type": "hello", "protocol": 1}:
+            self.deliver(message("hello"))
+            return
         self.commands.append(json.loads(command))
         self.heard.release()
 
@@ -42,7 +46,7 @@ class HeardVisitor:
 
 
 class ListeningSession:
-    """Has the two methods of a session that a server calls, and answers a visitor with hello."""
+    """Has the method of a session that a server calls; a visitor who says hello is answered."""
 
     def __init__(self):
         self.visitors = []
@@ -50,7 +54,6 @@ class ListeningSession:
     def connect(self, deliver, *, paced=False):
         assert not paced
         self.visitors.append(HeardVisitor(deliver))
-        deliver(message("hello", number=len(self.visitors)))
         return self.visitors[-1]
 
 
@@ -122,9 +125,9 @@ def serve(static):
     servers = []
 
     def started(**options):
-        server = StudioServer(ListeningSession(), static=static, **options)
+        server = StudioServer(static=static, **options)
         servers.append(server)
-        server.start()
+        server.start(ListeningSession())
         return Browser(server)
 
     yield started
@@ -135,7 +138,7 @@ def serve(static):
 @pytest.fixture(scope="session")
 def browser(static):
     """A Browser of a server that all tests share; it waits 0.3 s for a hello."""
-    server = StudioServer(ListeningSession(), static=static, hello_seconds=0.3)
-    server.start()
+    server = StudioServer(static=static, hello_seconds=0.3)
+    server.start(ListeningSession())
     yield Browser(server)
     server.close()

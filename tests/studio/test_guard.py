@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from starlette.routing import Route, WebSocketRoute
 
 from cutaway.studio.server import SERVED, StudioServer
-from tests.studio.conftest import SECRET, ListeningSession
+from tests.studio.conftest import SECRET
 
 
 def addresses(app) -> tuple[list, list]:
@@ -26,7 +26,7 @@ def addresses(app) -> tuple[list, list]:
 # the routes are the same for every server, so one that never runs tells them for all tests
 @pytest.fixture(scope="session")
 def routes(static):
-    server = StudioServer(ListeningSession(), static=static)
+    server = StudioServer(static=static)
     server.close()
     return addresses(server.app)
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from cutaway.errors import CutawayError, OptionError
 from cutaway.studio.outbox import GOING_AWAY, TOO_SLOW, Outbox
 from cutaway.studio.server import Certificate, StudioServer, import_uvicorn
-from tests.studio.conftest import INDEX, ListeningSession, message
+from tests.studio.conftest import INDEX, Browser, ListeningSession, message
 
 
 def closed_with(link) -> int:
@@ -218,7 +219,7 @@ def test_at_the_end_browsers_get_what_waits_for_them_and_a_farewell(serve):
         assert visitor.left.wait(10)
     with pytest.raises(ConnectionRefusedError):
         browser.request("/")
-    assert not browser.server._thread.is_alive()
+    assert browser.server._has_ended.is_set()
 
 
 def test_a_browser_that_reads_nothing_does_not_keep_the_server_from_ending(serve):
@@ -238,11 +239,11 @@ def test_a_browser_that_reads_nothing_does_not_keep_the_server_from_ending(serve
         for n in range(100):
             visitors[0].deliver(message("story", id=n, text="a" * 200_000))
         browser.server.close()
-        assert not browser.server._thread.is_alive()
+        assert browser.server._has_ended.is_set()
 
 
 def test_the_port_is_bound_before_the_server_runs_and_freed_if_it_never_does(static):
-    server = StudioServer(ListeningSession(), static=static)
+    server = StudioServer(static=static)
     answer = []
     asked = threading.Thread(
         target=lambda: answer.append(
@@ -250,32 +251,32 @@ def test_the_port_is_bound_before_the_server_runs_and_freed_if_it_never_does(sta
         )
     )
     asked.start()  # before it runs: waits, and is not refused
-    server.start()
+    server.start(ListeningSession())
     asked.join(10)
     assert answer == [INDEX]
     server.close()
     server.close()
-    again = StudioServer(ListeningSession(), static=static, port=server.port)
+    again = StudioServer(static=static, port=server.port)
     again.close()
 
 
 def test_a_port_in_use_is_an_error_that_names_it(serve, static):
     port = serve().port
     with pytest.raises(OptionError, match=f"port {port} of 127.0.0.1 cannot be opened") as wrong:
-        StudioServer(ListeningSession(), static=static, port=port)
+        StudioServer(static=static, port=port)
     assert "omit --port" in wrong.value.fix
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 1.5])
 def test_a_port_is_an_integer_from_0_to_65535(static, port):
     with pytest.raises(OptionError, match="an integer >= 0 and <= 65535"):
-        StudioServer(ListeningSession(), static=static, port=port)
+        StudioServer(static=static, port=port)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.5", "box.example", "127.0.0.2"])
 def test_another_host_is_refused_without_a_certificate(static, host):
     with pytest.raises(OptionError) as wrong:
-        StudioServer(ListeningSession(), static=static, host=host)
+        StudioServer(static=static, host=host)
     assert "192.168.1.5" in wrong.value.fix or "ssh -L" in wrong.value.fix
 
 
@@ -314,7 +315,7 @@ def test_a_certificate_that_is_none_is_an_error(static, tmp_path):
     wrong.write_text("no certificate")
     for certificate in (Certificate(wrong, wrong), Certificate(tmp_path / "none", wrong)):
         with pytest.raises(OptionError, match="the certificate or its key cannot be used"):
-            StudioServer(ListeningSession(), static=static, certificate=certificate)
+            StudioServer(static=static, certificate=certificate)
 
 
 def test_a_missing_package_is_an_error_with_the_command_that_installs_it(monkeypatch):
@@ -328,7 +329,7 @@ def test_a_missing_package_is_an_error_with_the_command_that_installs_it(monkeyp
 
 def test_a_missing_file_of_the_page_is_an_error_that_names_it(tmp_path):
     with pytest.raises(CutawayError, match=r"index\.html"):
-        StudioServer(ListeningSession(), static=tmp_path)
+        StudioServer(static=tmp_path)
 
 
 PROGRAM = """
@@ -338,19 +339,19 @@ from cutaway.cli.ctrl_c import note_interrupts
 from cutaway.studio.server import StudioServer
 from tests.studio.conftest import ListeningSession
 note_interrupts()
-server = StudioServer(ListeningSession(), static=Path(sys.argv[1]))
-server.start()
-print(server.port, flush=True)
+server = StudioServer(static=Path(sys.argv[1]))
+server.start(ListeningSession())
+print(server.port, server.token, flush=True)
 try:
     server.wait()
 except KeyboardInterrupt:
     server.close()
-    print("ended", server._thread.is_alive(), flush=True)
+    print("ended", server._has_ended.is_set(), flush=True)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-def test_ctrl_c_ends_it_with_an_open_browser_and_prints_no_traceback(static):
+def test_ctrl_c_ends_it_with_a_farewell_to_open_browsers_and_without_a_traceback(static):
     paths = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(static)],
@@ -360,11 +361,11 @@ def test_ctrl_c_ends_it_with_an_open_browser_and_prints_no_traceback(static):
         env={**os.environ, "PYTHONPATH": paths},
     ) as process:
         assert process.stdout is not None and process.stderr is not None
-        port = int(process.stdout.readline())
-        with socket.create_connection(("127.0.0.1", port)) as link:
-            link.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
-            assert link.recv(100).startswith(b"HTTP/1.1 200")
+        port, token = process.stdout.readline().split()
+        browser = Browser(types.SimpleNamespace(port=int(port), token=token))
+        with browser.joined() as link:
             process.send_signal(signal.SIGINT)
-            assert process.stdout.readline() == "ended False\n"
+            assert closed_with(link) == GOING_AWAY
+        assert process.stdout.readline() == "ended True\n"
         assert process.wait(10) == 0
         assert process.stderr.read() == ""
