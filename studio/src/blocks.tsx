@@ -1,0 +1,4 @@
+import type { LaneInfo } from "./wire";
+export function Blocks(_: { lane: number; info: LaneInfo }) {
+  return null;
+}

@@ -1,0 +1,77 @@
+// One network in training: its heading with counters, and its drawing.
+
+import { Blocks } from "./blocks";
+import { Counters } from "./counters";
+import { LANE_NAMES } from "./curves";
+import { DenseNetwork } from "./dense";
+import { count } from "./format";
+import { Icon } from "./icons";
+import { useStore } from "./store";
+import type { LaneInfo } from "./wire";
+
+const PHASES = {
+  forward: "The next batch has gone forward. Backward shows how its loss depends on each weight.",
+  backward: "The gradients are there. Update lets the optimizer use them.",
+};
+
+export function Network({ lane, at, of }: { lane: number; at: number; of: number }) {
+  const store = useStore();
+  const info = store.info.value[lane];
+  if (!info) return null;
+  const isChosen = of > 1 && store.lane.value === lane;
+  const phase = lane === store.lane.value ? store.state.value.phase : null;
+  return (
+    <section
+      class={`network region-network ${isChosen ? "chosen" : ""}`}
+      aria-label={of > 1 ? `Network ${LANE_NAMES[at]}` : "Network"}
+      onPointerDownCapture={() => (store.chosenLane.value = lane)}
+      onFocusCapture={() => (store.chosenLane.value = lane)}
+    >
+      <LaneHead info={info} name={of > 1 ? LANE_NAMES[at]! : null} />
+      {info.is_dense ? <DenseNetwork lane={lane} info={info} /> : <Blocks lane={lane} info={info} />}
+      {phase && (
+        <p class="phase" role="status">
+          {PHASES[phase]}
+        </p>
+      )}
+    </section>
+  );
+}
+
+function LaneHead({ info, name }: { info: LaneInfo; name: string | null }) {
+  const store = useStore();
+  const compiling = store.compiling.value[info.lane];
+  const live = !store.link.recorded;
+  return (
+    <div class="lane-head">
+      <div class="lane-title">
+        <h2>
+          {name && <b class="lane-name">{name}</b>}
+          {info.title}
+        </h2>
+        <p class="soft small">
+          <span data-number="parameters" data-value={info.parameters}>
+            {count(info.parameters)}
+          </span>{" "}
+          parameters
+          {name && live && info.lane !== 0 && (
+            <button
+              class="tiny"
+              aria-label={`Close network ${name}`}
+              title="Close this network"
+              onClick={() => store.send({ type: "drop", lane: info.lane })}
+            >
+              <Icon name="close" />
+            </button>
+          )}
+        </p>
+      </div>
+      {compiling !== undefined && (
+        <p class="compiling small" role="status">
+          <i class="spinner" aria-hidden="true" /> compiling {compiling}
+        </p>
+      )}
+      <Counters lane={info.lane} />
+    </div>
+  );
+}
