@@ -31,6 +31,7 @@ app = typer.Typer(
 
 COMMANDS = (
     on_data.train,
+    on_data.studio,
     on_data.tune,
     on_data.compare,
     on_runs.predict,
@@ -50,6 +51,7 @@ COMMANDS = (
 FIRST = """Deep learning with the side panel off. What to try first:
 
   cutaway train                           trains on a bundled table, in seconds
+  cutaway studio                          a live page of a network in training
   cutaway explain runs/students --row 3   why the network predicts what it does
   cutaway doctor runs/students            whether it learned, and what to change
   cutaway train DATA --target COLUMN      your table, images, texts or sound
@@ -60,7 +62,8 @@ FIRST = """Deep learning with the side panel off. What to try first:
 All commands: cutaway --help. Of one: cutaway train --help
 Completion with the tab key: cutaway --install-completion"""
 
-PATHS = ("--out", "--html", "--png", "--input")  # options that name a file or a folder
+# options that name a file or a folder
+PATHS = ("--out", "--html", "--png", "--input", "--certificate", "--key")
 
 
 def _version(wanted: bool) -> None:

@@ -111,8 +111,15 @@ class Compiled:
 
     def prepare(self, *args) -> None:
         """Compile for such arguments now, without running the step."""
+        self._prepare("once", args)
+
+    def prepare_loop(self, start: int, stop: int, *args, capacity: int) -> None:
+        """Compile what `loop` with such arguments runs, without running the step."""
+        self._prepare("loop", (start, stop, *args), capacity)
+
+    def _prepare(self, form, args, *static) -> None:
         values = _arrays_of(args)
-        program, variables = self._program("once", values)
+        program, variables = self._program(form, values, *static)
         if not program.has_finished:
             _compile(program, values_of(variables), values)
 

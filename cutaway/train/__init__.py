@@ -2,6 +2,7 @@
 
 from cutaway.files import write_atomically
 from cutaway.train.adversarial import AdversarialProgram
+from cutaway.train.blocks import ArrayRows, StreamRows
 from cutaway.train.callbacks import Callback, EarlyStopping, GradualUnfreezing, PlateauRate
 from cutaway.train.checkpoint import Checkpoints
 from cutaway.train.history import History
@@ -10,10 +11,12 @@ from cutaway.train.mix import CutMix, Mixup
 from cutaway.train.nan_origin import NanOrigin
 from cutaway.train.probes import Probes
 from cutaway.train.program import Program
+from cutaway.train.stepwise import Position, StepwiseTraining, TrainingState
 from cutaway.train.trainer import Trainer
 
 __all__ = [
     "AdversarialProgram",
+    "ArrayRows",
     "Callback",
     "Checkpoints",
     "CutMix",
@@ -24,8 +27,12 @@ __all__ = [
     "Mixup",
     "NanOrigin",
     "PlateauRate",
+    "Position",
     "Probes",
     "Program",
+    "StepwiseTraining",
+    "StreamRows",
     "Trainer",
+    "TrainingState",
     "write_atomically",
 ]

@@ -2,16 +2,15 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from cutaway.errors import TrainingError
-from cutaway.losses.terms import columns_of
-from cutaway.nn import Module, StructureChange, jit, snapshot
+from cutaway.nn import Module, StructureChange
 from cutaway.nn.trees import map_leaves
 from cutaway.optim import Optimizer
 from cutaway.train.history import History
+from cutaway.train.next_step import NextStep
 
 
 class LiveTraining:
@@ -33,8 +32,7 @@ class LiveTraining:
     def __init__(self, trainer, x=None, y=None, **options):
         self.trainer = trainer
         self._error: BaseException | None = None
-        self._parts: dict = {}
-        self._compile()
+        self._next = NextStep(trainer.program)
         options = {"progress": False, **options}
         self._thread = threading.Thread(
             target=self._fit, args=(x, y, options), name="cutaway-fit", daemon=True
@@ -174,14 +172,22 @@ class LiveTraining:
         x, y, rows = self._pending()
         return map_leaves(lambda leaf: np.asarray(leaf)[rows], (x, y))
 
+    def _device_batch(self) -> tuple:
+        x, y, rows = self._pending()
+        return map_leaves(lambda leaf: leaf[rows], (x, y))
+
+    def _next_step(self) -> NextStep:
+        if self._next.program is not self.trainer.program:
+            self._next = NextStep(self.trainer.program)
+        return self._next
+
     def forward(self) -> dict[str, float]:
         """{"loss": ..., "loss_NAME": ...} of the next step, before its update.
 
         Raises:
             TrainingError: it is not paused.
         """
-        found = self._run("_terms")
-        return {name: value.item() for name, value in found.items()}
+        return self._next_step().losses(*self._device_batch())
 
     def backward(self) -> dict[str, np.ndarray]:
         """{path of a parameter: ∂L/∂parameter} of the next step, see Program.gradients.
@@ -189,34 +195,8 @@ class LiveTraining:
         Raises:
             TrainingError: it is not paused.
         """
-        found = self._run("_slopes")
-        return {path: gradient.numpy() for path, gradient in found.items()}
+        return self._next_step().gradients(*self._device_batch())
 
     def _pending(self) -> tuple:
         x, y, rows = self.trainer.control.batch()
         return x, y, np.asarray(rows).reshape(-1)  # micro-batches are one batch
-
-    def _compile(self):
-        """The two functions of the program as it is now."""
-        program = self.trainer.program
-        owners = program.owners().values()
-        self._parts = dict(vars(program))
-        self._terms = jit(self._losses_of, *owners, donate=False)
-        self._slopes = jit(self._gradients_of, *owners, donate=False)
-
-    def _run(self, name: str) -> Any:
-        x, y, rows = self._pending()
-        program = self.trainer.program
-        if any(value is not self._parts.get(k) for k, value in vars(program).items()):
-            self._compile()  # a callback has put another loss in its place, for example
-        compiled = getattr(self, name)
-        batch = map_leaves(lambda leaf: leaf[rows], (x, y))
-        kept = snapshot(*program.owners().values())  # random keys are drawn by the step itself
-        with program.computing(), program.in_mode(True), kept:
-            return compiled(*batch)
-
-    def _losses_of(self, x, y):
-        return columns_of(self.trainer.program.terms(x, y))
-
-    def _gradients_of(self, x, y):
-        return self.trainer.program.gradients(x, y)

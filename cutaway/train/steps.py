@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor, as_array
-from cutaway.nn.lifting import jit
+from cutaway.nn.lifting import Compiled, jit
 from cutaway.nn.state import Held
 from cutaway.nn.trees import leaves, map_leaves
 from cutaway.runtime import are_known, on_cpu
@@ -79,11 +79,7 @@ class EpochSteps:
                 losses = _on_host(self._scanned.scan(order[:steps], x, y), steps)
             yield Chunk(0, losses.pop("loss"), losses, before, self.data)
             return
-        looped = self._looped
-        if is_quick:  # the same options as in the scan, so that the bits are the same
-            if self._quick_loop is None:
-                self._quick_loop = self.compiled(self._numbered_step, batch_size)
-            looped = self._quick_loop
+        looped = self.looped(x, steps, batch_size)
         order = jax.device_put(order)
         done = 0
         while done < steps:
@@ -100,6 +96,20 @@ class EpochSteps:
             self._chunk_steps = 2 if self._chunk_steps is None else _fitting(seconds)
             yield Chunk(done, losses.pop("loss"), losses, before, (x, y))
             done += count
+
+    def looped(self, x, steps: int, batch_size: int) -> Compiled:
+        """The step of number i: (i, order, x, y) -> its loss and terms, for Compiled.loop.
+
+        The bits are those of `run`.
+
+        Args:
+            x, steps, batch_size: the inputs, and of an epoch of them.
+        """
+        if not self.is_quick(x, steps, batch_size):
+            return self._looped
+        if self._quick_loop is None:  # the same options as in the scan
+            self._quick_loop = self.compiled(self._numbered_step, batch_size)
+        return self._quick_loop
 
     def rewind(self, chunk: Chunk, step: int, order) -> None:
         """Restore the values from before step `step` of the block."""
