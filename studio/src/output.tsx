@@ -25,9 +25,10 @@ type About = {
 export function Output() {
   const store = useStore();
   const known = store.info.value[store.lane.value]?.views.some((view) => view.name === "output");
+  const singular = (store.subject.value?.examples ?? "rows").replace(/s$/, "");
   if (!known) return null;
   return (
-    <Panel name="output" title="Output for this row">
+    <Panel name="output" title={`Output for this ${singular}`}>
       <Answer />
     </Panel>
   );
