@@ -15,7 +15,11 @@ export function Blocks({ lane, info }: { lane: number; info: LaneInfo }) {
   const seen = info.layers.filter((layer) => layer.views?.length);
   const wanted = store.look.value.layer;
   const selected =
-    info.layers.find((layer) => layer.path === wanted) ?? seen[0] ?? info.layers[0] ?? null;
+    info.layers.find((layer) => layer.path === wanted) ??
+    seen.find((layer) => layer.parameters.length) ??
+    seen[0] ??
+    info.layers[0] ??
+    null;
   const choose = (layer: Layer) => store.lookAt({ layer: layer.path });
   return (
     <div class="blocks">

@@ -37,6 +37,18 @@ export function outputName(subject: Subject | null, unit: number, units: number)
   return `ŷ${below(unit + 1)}`;
 }
 
+function longestNames(subject: Subject | null, columns: Column[]) {
+  const longest = (column: Column | undefined, name: typeof inputName) =>
+    Math.max(
+      1,
+      ...Array.from(
+        { length: Math.min(column?.units ?? 0, 64) },
+        (_, unit) => name(subject, unit, column!.units).length,
+      ),
+    );
+  return { input: longest(columns[0], inputName), output: longest(columns.at(-1), outputName) };
+}
+
 /** Keys of weights that training leaves alone, and paths whose whole tensor it does. */
 function frozenKeys(info: LaneInfo): Set<string> {
   return new Set(
@@ -61,9 +73,11 @@ export function DenseNetwork({ lane, info }: { lane: number; info: LaneInfo }) {
   const hovered = useSignal<Edge | null>(null);
   const pointer = useSignal({ x: 0, y: 0 });
   const columns = useMemo(() => columnsOf(info), [info]);
+  const subject = store.subject.value;
+  const longest = useMemo(() => longestNames(subject, columns), [subject, columns]);
   const geometry = useMemo(
-    () => place(columns, size.value, firsts.value),
-    [columns, size.value, firsts.value],
+    () => place(columns, size.value, firsts.value, longest),
+    [columns, size.value, firsts.value, longest],
   );
   const current = useRef(geometry);
   current.current = geometry;
@@ -192,7 +206,15 @@ function Nodes(props: { geometry: Geometry; lane: number; turn: (column: Column,
                   onClick={() => store.click("bias", column.bias!, [unit])}
                 />
               )}
-              {name && <span class="name" title={name}>{name}</span>}
+              {name && (
+                <span
+                  class="name"
+                  title={name}
+                  style={{ maxWidth: px(k === 0 ? geometry.names.left : geometry.names.right) }}
+                >
+                  {name}
+                </span>
+              )}
             </div>
           );
         }),
@@ -358,8 +380,10 @@ function writeNodes(
     const hidden = store.hidden.peek()["neurons"];
     const name = hidden ? undefined : column.pictures.find((one) => store.block(lane, `neurons/${one}`));
     const canvas = node.firstElementChild as HTMLCanvasElement;
-    if (name !== undefined) {
-      const { data, shape } = store.block(lane, `neurons/${name}`)!;
+    const pictures = name === undefined ? null : store.block(lane, `neurons/${name}`);
+    // of a wide layer only the first neurons have pictures
+    if (name !== undefined && pictures && unit < pictures.shape[0]!) {
+      const { data, shape } = pictures;
       const [, high, wide] = shape as [number, number, number];
       const [low, top] = ranges?.[name] ?? [-1, 1];
       paintBytes(canvas, data, wide, high, scaleOf(low, top), unit * high * wide);

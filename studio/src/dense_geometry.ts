@@ -21,6 +21,7 @@ export type Geometry = {
   width: number;
   height: number;
   size: number; // side of a node
+  names: { left: number; right: number }; // room for the names of inputs and outputs
   columns: Column[];
   weights: number; // all of the network, to decide whether numbers fit on the edges
   numbered: boolean;
@@ -35,7 +36,7 @@ export function leastHeight(columns: Column[], beside = false): number {
 }
 
 export const HEAD = 78;
-const FOOT = 26;
+const FOOT = 34;
 export const MOST_UNITS = 16;
 export const MOST_NUMBERS = 30;
 
@@ -82,11 +83,13 @@ export function place(
   columns: Column[],
   box: { width: number; height: number },
   firsts: Record<string, number>,
+  longest: { input: number; output: number }, // characters of the names beside
   most = MOST_UNITS,
 ): Geometry {
   const narrow = box.width < 560;
-  const left = narrow ? 62 : clamp(box.width * 0.13, 84, 132);
-  const right = narrow ? 58 : clamp(box.width * 0.12, 78, 120);
+  const margin = (letters: number) => clamp(letters * 7 + 44, 56, narrow ? 92 : 156);
+  const left = margin(longest.input);
+  const right = margin(longest.output);
   const gap = narrow ? 92 : 104;
   const width = Math.max(box.width, left + right + (columns.length - 1) * gap);
   const room = Math.max(120, box.height - HEAD - FOOT);
@@ -106,7 +109,8 @@ export function place(
   let weights = 0;
   for (let k = 1; k < columns.length; k++) weights += columns[k - 1]!.units * columns[k]!.units;
   const numbered = weights <= MOST_NUMBERS && width / columns.length > 90;
-  return { width, height: box.height, size, columns: placed, weights, numbered, roomy };
+  const names = { left: left - size / 2 - 12, right: right - size / 2 - 14 };
+  return { names, width, height: box.height, size, columns: placed, weights, numbered, roomy };
 }
 
 export type Edge = { layer: number; from: number; to: number };

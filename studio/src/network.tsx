@@ -11,8 +11,8 @@ import { useStore } from "./store";
 import type { LaneInfo } from "./wire";
 
 const PHASES = {
-  forward: "Next, Backward shows how it depends on each weight.",
-  backward: "Lines and their numbers are ∂L/∂w. Next, Update lets the optimizer use them.",
+  forward: "Backward shows how it depends on each weight.",
+  backward: "Lines show ∂L/∂w; Update lets the optimizer use it.",
 };
 
 /** 2-8-8-1 of a dense network. */
@@ -41,7 +41,7 @@ export function Network({ lane, at, of }: { lane: number; at: number; of: number
       {info.is_dense ? <DenseNetwork lane={lane} info={info} /> : <Blocks lane={lane} info={info} />}
       {phase && (
         <p class="phase" role="status">
-          The next batch has loss{" "}
+          Next batch: loss{" "}
           <b data-number="next" data-value={next}>
             {number(next)}
           </b>

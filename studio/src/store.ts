@@ -136,7 +136,8 @@ export class Store {
 
   toast(text: string, expected?: string, fix?: string): void {
     const toast = { id: ++this.ids, text, expected, fix };
-    this.toasts.value = [...this.toasts.value.slice(-2), toast];
+    const others = this.toasts.value.filter((one) => one.text !== text);
+    this.toasts.value = [...others.slice(-2), toast];
   }
 
   step(unit: "epoch" | "batch" | "forward" | "backward" | "update"): void {
