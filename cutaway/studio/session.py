@@ -16,7 +16,7 @@ from cutaway.studio.commands import ANY
 from cutaway.studio.greeting import greeting
 from cutaway.studio.look import Look
 from cutaway.studio.pace import Pace
-from cutaway.studio.side_by_side import Lanes
+from cutaway.studio.side_by_side import LaneSet
 from cutaway.studio.subject import Subject
 from cutaway.studio.telling import tell
 from cutaway.studio.wire import packed
@@ -37,7 +37,7 @@ class Session:
         lesson: the steps of a lesson, for the page; or None.
 
     Attributes:
-        lanes: the Lanes.
+        lanes: the LaneSet.
         pace: the Pace.
         look: the Look.
         is_playing: whether it trains.
@@ -53,7 +53,7 @@ class Session:
         self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._clients: list[Client] = []
         self._background = Background(self._todo.put)
-        self.lanes = Lanes(subject, self._background, self.say, self.show, lambda: self.look)
+        self.lanes = LaneSet(subject, self._background, self.say, self.show, lambda: self.look)
         self._is_new = True  # something is to be shown that no frame has shown
         self._frames = 0
         self._began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Lanes: the networks of a studio, and all that is done to them between two steps."""
+"""LaneSet: the networks of a studio, and all that is done to them between two steps."""
 
 import copy
 import dataclasses
@@ -30,7 +30,7 @@ class _Change:
     words: list[str]
 
 
-class Lanes:
+class LaneSet:
     """The networks that a session trains on the same batches.
 
     Everything here runs on the session's thread.
