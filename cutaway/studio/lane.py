@@ -71,16 +71,17 @@ class Lane:
         curve, validation_curve: Curves of the losses.
         validation: {"loss": ..., metric: ...} of the last validation, or None.
         title: on the page, when there are two.
+        is_ready: whether its step is compiled: it is not trained before.
     """
 
     def __init__(self, number: int, subject: Subject, training: StepwiseTraining, title: str = ""):
         self.number, self.subject, self.training = number, subject, training
         self.title = title
+        self.is_ready = False  # whether its step is compiled
         self.memory = Memory()
         self.curve, self.validation_curve = Curve(), Curve()
         self.validation: dict[str, float] | None = None
         self._validated = -1  # step of the last validation
-        self._has_validated = False
         self._validate_at = 0.0
         self._rate = _Rate()
         self._shown: dict[Any, FrameViews] = {}
@@ -145,7 +146,7 @@ class Lane:
             whether it has validated.
         """
         step = self.training.position.steps
-        if self.training.validation is None or step == self._validated:
+        if self.training.validation is None or step == self._validated or not self.is_ready:
             return False
         began = time.monotonic()
         if not now and began < self._validate_at:
@@ -153,9 +154,7 @@ class Lane:
         self.validation = self.training.evaluate()
         self._validated = step
         ended = time.monotonic()
-        seconds = ended - began if self._has_validated else 0.0  # the first one compiles
-        self._has_validated = True
-        self._validate_at = ended + max(0.1, seconds / VALIDATING)
+        self._validate_at = ended + max(0.1, (ended - began) / VALIDATING)
         if self.validation is not None and step:
             self.validation_curve.add(step, [self.validation["loss"]])
         return True

@@ -1,4 +1,4 @@
-"""Lanes: the networks of a studio, and all that is done to them between two steps."""
+"""LaneSet: the networks of a studio, and all that is done to them between two steps."""
 
 import copy
 import dataclasses
@@ -30,7 +30,7 @@ class _Change:
     words: list[str]
 
 
-class Lanes:
+class LaneSet:
     """The networks that a session trains on the same batches.
 
     Everything here runs on the session's thread.
@@ -59,6 +59,7 @@ class Lanes:
         self.all: dict[int, Lane] = {}
         self._pending: dict[int, _Change] = {}
         self.all[0] = Lane(0, subject, new_training(subject, subject.program))
+        self._prepare(self.all[0])
 
     def __iter__(self):
         return iter(self.all.values())
@@ -80,6 +81,24 @@ class Lanes:
         return self.all[number]
 
     # training them
+
+    @property
+    def are_ready(self) -> bool:
+        """Whether the steps of all of them are compiled."""
+        return all(lane.is_ready for lane in self)
+
+    def _prepare(self, lane: Lane) -> None:
+        """Compile the step of a new lane beside; the others wait for it, to stay in step."""
+        training = lane.training
+
+        def ready(_):
+            lane.is_ready = True
+            self._say({"type": "ready", "lane": lane.number})
+            self._background.run("compile", training.prepare_next, _nothing, _raised)
+            self._changed()
+
+        self._say({"type": "compiling", "lane": lane.number, "what": "the training step"})
+        self._background.run("compile", training.prepare, ready, _raised)
 
     def run(self, steps: int) -> None:
         """Train all of them so many steps.
@@ -137,6 +156,7 @@ class Lanes:
         other.curve, other.validation_curve = lane.curve.copied(), lane.validation_curve.copied()
         other.validation = lane.validation
         self.all[free] = other
+        self._prepare(other)
         self._say({"type": "lanes", "lanes": sorted(self.all)})
         self.describe(other)
         self._changed()
@@ -204,6 +224,8 @@ class Lanes:
         training.program.restore(now.program.snapshot())
         self._at_position_of(training, lane.training)
         lane.adopt(training, ", ".join(wanted.words))
+        lane.is_ready = True
+        self._background.run("compile", training.prepare_next, _nothing, _raised)
         self.describe(lane)
         self._say({"type": "ready", "lane": lane.number})
         self._changed()
@@ -308,6 +330,14 @@ class Lanes:
     def describe(self, lane: Lane) -> None:
         """Say what a lane's network is now."""
         self._say(lane.description(self.look()))
+
+
+def _nothing(result: Any) -> None:
+    """There is nothing to do with it."""
+
+
+def _raised(error: Exception) -> None:
+    raise error
 
 
 def _same(program: Program) -> Program:
