@@ -24,7 +24,14 @@ export function Counters({ lane }: { lane: number }) {
     <dl class="counters" aria-label="Progress">
       <Counter name="epoch" text="epoch" value={now.value?.epoch} shown={count} title={within.value} />
       <Counter name="step" text="step" value={now.value?.step} shown={count} />
-      <Counter name="loss" text="loss" value={now.value?.loss} shown={number} />
+      <Counter
+        name="loss"
+        text="loss"
+        value={now.value?.loss}
+        shown={number}
+        title="Explain the loss of this example"
+        onClick={store.link.recorded ? undefined : () => store.click("loss")}
+      />
       {score.value && (
         <Counter name="score" text={score.value.name} value={score.value.value} shown={number} />
       )}
@@ -39,14 +46,22 @@ type CounterProps = {
   value: number | null | undefined;
   shown: (value: number) => string;
   title?: string;
+  onClick?: () => void;
 };
 
-function Counter({ name, text, value, shown, title }: CounterProps) {
+function Counter({ name, text, value, shown, title, onClick }: CounterProps) {
+  const said = value === null || value === undefined ? "–" : shown(value);
   return (
     <div class={`counter is-${name}`} title={title}>
       <dt>{text}</dt>
       <dd data-number={name} data-value={value ?? ""}>
-        {value === null || value === undefined ? "–" : shown(value)}
+        {onClick ? (
+          <button class="plain" aria-label={`${text} ${said}. ${title}`} onClick={onClick}>
+            {said}
+          </button>
+        ) : (
+          said
+        )}
       </dd>
     </div>
   );

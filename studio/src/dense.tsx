@@ -117,7 +117,11 @@ export function DenseNetwork({ lane, info }: { lane: number; info: LaneInfo }) {
 
   return (
     <div
-      class={`drawing ${hovered.value ? "over-edge" : ""} ${geometry.roomy ? "" : "tight"}`}
+      class={[
+        "drawing",
+        hovered.value ? "over-edge" : "",
+        geometry.roomy && !store.hidden.value["numbers"] ? "" : "tight",
+      ].join(" ")}
       style={{ minHeight: px(leastHeight(columns, store.told.value !== null)) }}
       ref={box}
       onPointerMove={move}
