@@ -14,7 +14,7 @@ export function Counters({ lane }: { lane: number }) {
     const scores = now.value?.validation;
     const name = scores && (Object.keys(scores).find((key) => key !== "loss") ?? "loss");
     if (!scores || !name) return null;
-    return { name: `validation ${words(name)}`, value: scores[name]! };
+    return { name: words(name), value: scores[name]! };
   });
   const within = useComputed(() => {
     const of = now.value?.of_epoch;
@@ -33,7 +33,13 @@ export function Counters({ lane }: { lane: number }) {
         onClick={store.link.recorded ? undefined : () => store.click("loss")}
       />
       {score.value && (
-        <Counter name="score" text={score.value.name} value={score.value.value} shown={number} />
+        <Counter
+          name="score"
+          text={`val. ${score.value.name}`}
+          title={`${score.value.name} on the validation rows`}
+          value={score.value.value}
+          shown={number}
+        />
       )}
       <Counter name="rate" text="steps/s" value={now.value?.rate} shown={rate} />
     </dl>

@@ -95,6 +95,7 @@ function LaneHead({ info, name }: { info: LaneInfo; name: string | null }) {
             {count(info.parameters)}
           </span>{" "}
           parameters
+          {info.is_dense && <Switches info={info} />}
           {name && live && (
             <button
               class="tiny"
@@ -112,7 +113,6 @@ function LaneHead({ info, name }: { info: LaneInfo; name: string | null }) {
           <i class="spinner" aria-hidden="true" /> compiling {compiling}
         </p>
       )}
-      {info.is_dense && <Switches info={info} />}
       <Counters lane={info.lane} />
     </div>
   );

@@ -15,6 +15,11 @@ export function RowPicker() {
   const store = useStore();
   const subject = store.subject.value;
   if (!subject) return null;
+  // in a recording nothing can be selected: only what shows the row is there
+  void store.frame.value;
+  const lane = store.lane.value;
+  const isShown = [...PICTURES, "words/pushes"].some((name) => store.block(lane, name));
+  if (store.link.recorded && !isShown) return null;
   const { row, set } = store.look.value;
   const many = set === "training" ? subject.training : subject.validation;
   const go = (next: number) => store.lookAt({ row: clamp(next, 0, Math.max(0, many - 1)) });
