@@ -57,7 +57,6 @@ FIRST = """Deep learning with the side panel off. What to try first:
   cutaway train DATA --target COLUMN      your table, images, texts or sound
   cutaway predict RUN DATA                predictions for new data
   cutaway compare DATA --target COLUMN    is it better than simple models?
-  cutaway race rosenbrock                 ten optimizers on a test function
 
 All commands: cutaway --help. Of one: cutaway train --help
 Completion with the tab key: cutaway --install-completion"""

@@ -16,7 +16,14 @@ const TOP = 6;
 const SIDES = [0, 1, 2, 3] as const;
 const NEAR = 12;
 
-type Plane = { columns: [number, number]; low: [number, number]; high: [number, number] };
+type Plane = {
+  kind: "class" | "classes" | "value";
+  columns: [number, number];
+  low: [number, number];
+  high: [number, number];
+  scale: [number, number];
+  labels: string[];
+};
 
 export function Boundary() {
   const store = useStore();
@@ -59,6 +66,7 @@ function Axes() {
           </select>
         </label>
       ))}
+      <OutputChoice />
       {inputs.length > 2 && (
         <label>
           <span class="soft small">others</span>
@@ -75,6 +83,33 @@ function Axes() {
         </label>
       )}
     </div>
+  );
+}
+
+/** Of several outputs one may be shown alone. */
+function OutputChoice() {
+  const store = useStore();
+  const classes = store.subject.value?.classes ?? [];
+  if (classes.length < 3) return null;
+  const { output } = store.look.value;
+  return (
+    <label>
+      <span class="soft small">shows</span>
+      <select
+        value={output ?? ""}
+        aria-label="Which class is shown"
+        onChange={({ currentTarget: { value } }) =>
+          store.lookAt({ output: value === "" ? null : Number(value) })
+        }
+      >
+        <option value="">all classes</option>
+        {classes.map((name, k) => (
+          <option key={name} value={k}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 
@@ -97,8 +132,9 @@ function Map() {
   const click = (event: MouseEvent) => {
     const area = canvas.current!.getBoundingClientRect();
     const side = area.width - LEFT - 4;
-    const row = nearest(store, event.clientX - area.left - LEFT, event.clientY - area.top - TOP, side);
-    if (row !== null) store.lookAt({ row, set: "training" });
+    const point = nearest(store, event.clientX - area.left - LEFT, event.clientY - area.top - TOP, side);
+    const found = point === null ? null : placesOf(store, store.lane.value)?.[point];
+    if (found) store.lookAt({ row: found.place, set: found.set ? "validation" : "training" });
   };
   return (
     <div class="boundary" ref={box} title="Click a point to select its row">
@@ -107,50 +143,53 @@ function Map() {
   );
 }
 
-function planeOf(store: Store): { lane: number; grid: Block; plane: Plane; scale: [number, number] } | null {
+function planeOf(store: Store): { lane: number; grid: Block; plane: Plane } | null {
   const lane = store.lane.value;
   const grid = store.block(lane, "boundary/grid");
-  const about = store.about(lane, "boundary");
-  if (!grid || !about?.low) return null;
-  return { lane, grid, plane: about, scale: about.scale ?? [0, 1] };
+  const plane: Plane | null = store.about(lane, "boundary");
+  return grid && plane?.low ? { lane, grid, plane } : null;
 }
 
 function draw(store: Store, canvas: HTMLCanvasElement, hidden: HTMLCanvasElement, side: number): void {
   const found = planeOf(store);
   const brush = pen(canvas, side + LEFT + 4, side + TOP + BOTTOM);
   if (!found) return;
-  const { grid, plane, scale, lane } = found;
-  const subject = store.subject.value;
-  const classes = subject?.classes?.length ?? 0;
+  const { grid, plane, lane } = found;
+  const classes = plane.kind === "value" ? 0 : countClasses(store, lane);
+  const level = levelOf(plane);
   const [high, wide] = grid.shape.slice(-2) as [number, number];
-  if (grid.shape.length === 3 && grid.shape[0]! > 1) paintClasses(hidden, grid);
-  else paintBytes(hidden, grid.data, wide, high, valueColors(scale, classes > 0));
+  if (plane.kind === "classes") paintClasses(hidden, grid, store.block(lane, "boundary/class"));
+  else paintBytes(hidden, grid.data, wide, high, valueColors(level / 255));
   brush.imageSmoothingEnabled = true;
   brush.drawImage(hidden, LEFT, TOP, side, side);
-  if (grid.shape.length === 2 || grid.shape[0] === 1)
-    contour(brush, grid.data, wide, high, levelOf(scale, classes > 0), side);
+  if (plane.kind !== "classes") contour(brush, grid.data, wide, high, level, side);
   frame(brush, plane, side);
   const points = store.block(lane, "points/xy");
   if (points) drawPoints(store, brush, points, plane, side, classes);
 }
 
+function countClasses(store: Store, lane: number): number {
+  return store.about(lane, "points")?.labels?.length ?? store.subject.value?.classes?.length ?? 2;
+}
+
 /** Probabilities are neutral at one half, other values at zero or the middle of their range. */
-function levelOf([low, high]: [number, number], probabilities: boolean): number {
-  const neutral = probabilities ? (low >= 0 ? 0.5 : 0) : low < 0 && high > 0 ? 0 : (low + high) / 2;
+function levelOf({ kind, scale: [low, high] }: Plane): number {
+  const neutral = kind === "class" ? 0.5 : low < 0 && high > 0 ? 0 : (low + high) / 2;
   return ((neutral - low) / (high - low || 1)) * 255;
 }
 
-function valueColors(scale: [number, number], probabilities: boolean): Uint32Array {
-  const middle = levelOf(scale, probabilities) / 255;
+function valueColors(middle: number): Uint32Array {
   const reach = Math.max(middle, 1 - middle) || 1;
   // paler than on the drawing, so that the points stand out
   const pale = (value: number): Rgb => mix(paper(), diverging(value), 0.5);
   return table(pale, -middle / reach, (1 - middle) / reach);
 }
 
-function paintClasses(canvas: HTMLCanvasElement, grid: Block): void {
-  const [classes, high, wide] = grid.shape as [number, number, number];
+/** Each point in the color of its most probable class; of very many classes `winner` says which. */
+function paintClasses(canvas: HTMLCanvasElement, grid: Block, winner: Block | null): void {
+  const [high, wide] = grid.shape.slice(-2) as [number, number];
   const cells = high * wide;
+  const classes = winner ? 1 + [...winner.data].reduce((a, b) => Math.max(a, b), 0) : grid.shape[0]!;
   const scales = Array.from({ length: classes }, (_, k) =>
     table((share) => mix(paper(), classColor(k, classes), share * 0.5), -0.1, 1),
   );
@@ -161,9 +200,11 @@ function paintClasses(canvas: HTMLCanvasElement, grid: Block): void {
   const words = new Uint32Array(image.data.buffer);
   for (let cell = 0; cell < cells; cell++) {
     let best = 0;
-    for (let k = 1; k < classes; k++)
-      if (grid.data[k * cells + cell]! > grid.data[best * cells + cell]!) best = k;
-    words[cell] = scales[best]![grid.data[best * cells + cell]!]!;
+    if (!winner)
+      for (let k = 1; k < classes; k++)
+        if (grid.data[k * cells + cell]! > grid.data[best * cells + cell]!) best = k;
+    const sure = grid.data[winner ? cell : best * cells + cell]!;
+    words[cell] = scales[winner ? winner.data[cell]! : best]![sure]!;
   }
   brush.putImageData(image, 0, 0);
 }
@@ -228,26 +269,30 @@ function drawPoints(
   side: number,
   classes: number,
 ): void {
-  const target = store.block(store.lane.value, "points/y");
+  const lane = store.lane.value;
+  const target = store.block(lane, "points/y");
+  const sets = store.block(lane, "points/set")?.data;
   const many = points.shape[0]!;
   const reach = many > 400 ? 2.2 : 3.2;
-  const [low, high] = target && !classes ? range(target.data) : [0, 1];
+  const [low, high] = classes ? [0, 1] : (store.about(lane, "points")?.scale ?? [0, 1]);
   brush.save();
   brush.beginPath();
   brush.rect(LEFT, TOP, side, side);
   brush.clip();
-  brush.strokeStyle = css(paper(), 0.9);
   for (let k = 0; k < many; k++) {
     const [x, y] = placed(points, plane, side, k);
     const y0 = target?.data[k] ?? 0;
-    brush.fillStyle = css(
+    const color = css(
       classes ? classColor(y0, classes) : diverging(((y0 - low) / (high - low || 1)) * 2 - 1),
     );
+    // validation rows are hollow
+    brush.fillStyle = sets?.[k] === 1 ? css(paper()) : color;
+    brush.strokeStyle = sets?.[k] === 1 ? color : css(paper(), 0.9);
     sign(brush, LEFT + x, TOP + y, reach, classes ? SIDES[y0 % 4]! : 0);
   }
-  const { row, set } = store.look.value;
-  if (set === "training" && row < many) {
-    const [x, y] = placed(points, plane, side, row);
+  const selected = pointOf(store, lane);
+  if (selected !== null) {
+    const [x, y] = placed(points, plane, side, selected);
     brush.beginPath();
     brush.arc(LEFT + x, TOP + y, reach + 5, 0, 7);
     brush.strokeStyle = getComputedStyle(brush.canvas).color;
@@ -257,13 +302,19 @@ function drawPoints(
   brush.restore();
 }
 
-function range(values: ArrayLike<number>): [number, number] {
-  let [low, high] = [Infinity, -Infinity];
-  for (let k = 0; k < values.length; k++) {
-    low = Math.min(low, values[k]!);
-    high = Math.max(high, values[k]!);
-  }
-  return [low, high];
+/** Number of each point within its set, as the row picker counts; null if some are left out. */
+function placesOf(store: Store, lane: number): { set: number; place: number }[] | null {
+  const sets = store.block(lane, "points/set")?.data;
+  if (!sets || store.about(lane, "points")?.left_out) return null;
+  const counted = [0, 0];
+  return [...sets].map((set) => ({ set, place: counted[set]!++ }));
+}
+
+function pointOf(store: Store, lane: number): number | null {
+  const { row, set } = store.look.value;
+  const wanted = set === "validation" ? 1 : 0;
+  const found = placesOf(store, lane)?.findIndex((one) => one.set === wanted && one.place === row);
+  return found === undefined || found < 0 ? null : found;
 }
 
 function placed(points: Block, plane: Plane, side: number, row: number): [number, number] {

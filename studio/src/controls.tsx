@@ -32,16 +32,7 @@ function OptimizerControl({ lane }: { lane: number }) {
   const known = options.find((one) => one.name === optimizer.name);
   const names = options.map((one) => one.name);
   if (!known) names.unshift(optimizer.name);
-  const lr = store.progress(lane)?.lr ?? optimizer.numbers["lr"];
-  const choose = (name: string) => {
-    const numbers = options.find((one) => one.name === name)?.numbers ?? [];
-    store.send({
-      type: "optimizer",
-      lane,
-      name,
-      numbers: Object.fromEntries(numbers.map((one) => [one.name, one.value])),
-    });
-  };
+  const { lr, ...others } = optimizer.numbers;
   return (
     <>
       <label class="field">
@@ -49,29 +40,42 @@ function OptimizerControl({ lane }: { lane: number }) {
         <select
           value={optimizer.name}
           title={optimizer.text}
-          onChange={(event) => choose(event.currentTarget.value)}
+          onChange={(event) => store.send({ type: "optimizer", lane, name: event.currentTarget.value })}
         >
           {names.map((one) => (
             <option key={one}>{one}</option>
           ))}
         </select>
       </label>
-      {Object.keys(optimizer.numbers).includes("lr") && (
-        <LearningRate lane={lane} value={optimizer.numbers["lr"] ?? lr ?? 0} />
-      )}
-      {Object.entries(optimizer.numbers)
-        .filter(([name]) => name !== "lr")
-        .map(([name, value]) => (
+      {typeof lr === "number" ? <LearningRate lane={lane} value={lr} /> : <Scheduled lane={lane} />}
+      {Object.entries(others).flatMap(([name, value]) => {
+        const send = (next: number | number[]) => store.send({ type: "number", lane, name, value: next });
+        if (!Array.isArray(value))
+          return [<NumberField key={name} text={words(name)} name={name} value={value ?? 0} send={send} />];
+        return value.map((one, k) => (
           <NumberField
-            key={name}
-            text={words(name)}
-            help={known?.numbers.find((one) => one.name === name)?.help}
-            value={value}
-            name={name}
-            send={(next) => store.send({ type: "number", lane, name, value: next })}
+            key={name + k}
+            text={`${words(name)} ${k + 1}`}
+            name={`${name}[${k}]`}
+            value={one}
+            send={(next) => send(value.map((other, j) => (j === k ? next : other)))}
           />
-        ))}
+        ));
+      })}
     </>
+  );
+}
+
+/** A learning rate that a schedule sets is shown, not chosen. */
+function Scheduled({ lane }: { lane: number }) {
+  const lr = useStore().progress(lane)?.lr;
+  return (
+    <p class="field">
+      <span>learning rate</span>
+      <output data-number="lr" data-value={lr}>
+        {number(lr)}
+      </output>
+    </p>
   );
 }
 
@@ -174,7 +178,7 @@ function BatchAndNoise() {
 function Weights({ lane }: { lane: number }) {
   const store = useStore();
   const initializer = useSignal("");
-  const seed = useSignal(1);
+  const seed = useSignal(0);
   return (
     <>
       <label class="field">
@@ -191,21 +195,32 @@ function Weights({ lane }: { lane: number }) {
           ))}
         </select>
       </label>
+      <NumberField
+        text="seed"
+        name="seed"
+        min={0}
+        step="1"
+        value={seed.value}
+        send={(next) => (seed.value = Math.max(0, Math.round(next)))}
+      />
       <div class="buttons">
         <button
-          title="Draw new initial weights and start at step 0"
+          title="Draw the weights again; the training goes on from there"
           onClick={() => {
             store.send({
               type: "seed_weights",
               lane,
               initializer: initializer.value || null,
-              seed: seed.value++,
+              seed: seed.value,
             });
           }}
         >
           New weights
         </button>
-        <button title="Back to step 0 with the same weights" onClick={() => store.send({ type: "restart", lane })}>
+        <button
+          title="All networks at step 0 again, with weights drawn by this seed"
+          onClick={() => store.send({ type: "restart", seed: seed.value })}
+        >
           Restart
         </button>
       </div>

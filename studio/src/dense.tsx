@@ -37,6 +37,18 @@ export function outputName(subject: Subject | null, unit: number, units: number)
   return `ŷ${below(unit + 1)}`;
 }
 
+function longestNames(subject: Subject | null, columns: Column[]) {
+  const longest = (column: Column | undefined, name: typeof inputName) =>
+    Math.max(
+      1,
+      ...Array.from(
+        { length: Math.min(column?.units ?? 0, 64) },
+        (_, unit) => name(subject, unit, column!.units).length,
+      ),
+    );
+  return { input: longest(columns[0], inputName), output: longest(columns.at(-1), outputName) };
+}
+
 /** Keys of weights that training leaves alone, and paths whose whole tensor it does. */
 function frozenKeys(info: LaneInfo): Set<string> {
   return new Set(
@@ -61,9 +73,11 @@ export function DenseNetwork({ lane, info }: { lane: number; info: LaneInfo }) {
   const hovered = useSignal<Edge | null>(null);
   const pointer = useSignal({ x: 0, y: 0 });
   const columns = useMemo(() => columnsOf(info), [info]);
+  const subject = store.subject.value;
+  const longest = useMemo(() => longestNames(subject, columns), [subject, columns]);
   const geometry = useMemo(
-    () => place(columns, size.value, firsts.value),
-    [columns, size.value, firsts.value],
+    () => place(columns, size.value, firsts.value, longest),
+    [columns, size.value, firsts.value, longest],
   );
   const current = useRef(geometry);
   current.current = geometry;
@@ -104,7 +118,7 @@ export function DenseNetwork({ lane, info }: { lane: number; info: LaneInfo }) {
   return (
     <div
       class={`drawing ${hovered.value ? "over-edge" : ""} ${geometry.roomy ? "" : "tight"}`}
-      style={{ minHeight: px(leastHeight(columns)) }}
+      style={{ minHeight: px(leastHeight(columns, store.told.value !== null)) }}
       ref={box}
       onPointerMove={move}
       onPointerLeave={() => (hovered.value = null)}
@@ -192,7 +206,15 @@ function Nodes(props: { geometry: Geometry; lane: number; turn: (column: Column,
                   onClick={() => store.click("bias", column.bias!, [unit])}
                 />
               )}
-              {name && <span class="name" title={name}>{name}</span>}
+              {name && (
+                <span
+                  class="name"
+                  title={name}
+                  style={{ maxWidth: px(k === 0 ? geometry.names.left : geometry.names.right) }}
+                >
+                  {name}
+                </span>
+              )}
             </div>
           );
         }),
@@ -254,6 +276,7 @@ function EdgeTip(props: { geometry: Geometry; lane: number; edge: Edge | null; a
   const path = edge ? geometry.columns[edge.layer]?.weight : null;
   if (!edge || !path) return null;
   const found = weightOf(store.block(lane, `weights/${path}`), edge.from, edge.to);
+  const slope = weightOf(slopeOf(store, lane, path), edge.from, edge.to);
   const flip = at.x > geometry.width - 190;
   return (
     <div class={`tip ${flip ? "flip" : ""}`} style={{ left: px(at.x), top: px(at.y) }} role="status">
@@ -263,6 +286,7 @@ function EdgeTip(props: { geometry: Geometry; lane: number; edge: Edge | null; a
       <span>
         {path}[{edge.from}, {edge.to}]
       </span>
+      {slope !== null && <span>∂L/∂w = {number(slope)}</span>}
     </div>
   );
 }
@@ -310,7 +334,7 @@ function usePainter(
     const edge = hovered.peek();
     paintEdges(canvas.current, {
       geometry,
-      weights: (path) => store.block(lane, `weights/${path}`),
+      weights: (path) => slopeOf(store, lane, path) ?? store.block(lane, `weights/${path}`),
       lit,
       hovered: edge ? keyOf(geometry.columns[edge.layer]?.weight ?? "", [edge.from, edge.to]) : null,
       chosen: chosen?.what === "weight" ? keyOf(chosen.path, chosen.index) : null,
@@ -324,6 +348,11 @@ function usePainter(
     if (store.wave.peek()) timer.current = requestAnimationFrame(paint);
   };
   return paint;
+}
+
+/** After the backward pass the drawing shows ∂L/∂w in place of w, if the network is small enough. */
+function slopeOf(store: Store, lane: number, path: string) {
+  return store.state.peek().phase === "backward" ? store.block(lane, `slopes/${path}`) : null;
 }
 
 function writeNodes(
@@ -351,8 +380,10 @@ function writeNodes(
     const hidden = store.hidden.peek()["neurons"];
     const name = hidden ? undefined : column.pictures.find((one) => store.block(lane, `neurons/${one}`));
     const canvas = node.firstElementChild as HTMLCanvasElement;
-    if (name !== undefined) {
-      const { data, shape } = store.block(lane, `neurons/${name}`)!;
+    const pictures = name === undefined ? null : store.block(lane, `neurons/${name}`);
+    // of a wide layer only the first neurons have pictures
+    if (name !== undefined && pictures && unit < pictures.shape[0]!) {
+      const { data, shape } = pictures;
       const [, high, wide] = shape as [number, number, number];
       const [low, top] = ranges?.[name] ?? [-1, 1];
       paintBytes(canvas, data, wide, high, scaleOf(low, top), unit * high * wide);
@@ -398,14 +429,14 @@ function writeNumbers(store: Store, lane: number, box: HTMLElement, frozen: Set<
       continue;
     }
     const old = at(before?.get(name));
-    const text =
-      value === undefined
-        ? ""
-        : old !== undefined && old !== value
-          ? `${short(old)} → ${short(value)}`
-          : short(value);
+    const slope = at(slopeOf(store, lane, path) ?? undefined);
+    element.dataset["slope"] = slope === undefined ? "" : String(slope);
+    let text = value === undefined ? "" : short(value);
+    if (slope !== undefined) text = `∂ ${number(slope, 2)}`;
+    else if (old !== undefined && value !== undefined && old !== value)
+      text = `${short(old)} → ${text}`;
     if (element.textContent !== text) element.textContent = text;
-    element.classList.toggle("negative", (value ?? 0) < 0);
+    element.classList.toggle("negative", (slope ?? value ?? 0) < 0);
     element.classList.toggle("frozen", frozen.has(keyOf(path, index)) || frozen.has(path));
     element.setAttribute("aria-label", `weight ${path}[${index.join(", ")}] = ${number(value)}`);
   }

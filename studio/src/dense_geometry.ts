@@ -6,6 +6,7 @@ import { clamp } from "./format";
 export type Column = {
   key: string; // "input", or the layer's path
   layer: Layer | null;
+  activation: Layer | null; // that follows it
   units: number;
   valuePath: string; // whose output the nodes show
   pictures: string[]; // under which names the pictures of its neurons may come
@@ -20,6 +21,7 @@ export type Geometry = {
   width: number;
   height: number;
   size: number; // side of a node
+  names: { left: number; right: number }; // room for the names of inputs and outputs
   columns: Column[];
   weights: number; // all of the network, to decide whether numbers fit on the edges
   numbered: boolean;
@@ -27,21 +29,23 @@ export type Geometry = {
 };
 
 /** How high a drawing has to be, so that its neurons can be told apart. */
-export function leastHeight(columns: Column[]): number {
+export function leastHeight(columns: Column[], beside = false): number {
   const tallest = Math.min(MOST_UNITS, Math.max(1, ...columns.map((column) => column.units)));
-  return HEAD + FOOT + Math.max(Math.min(tallest, 8) * 44, tallest * 28);
+  // beside a story the drawing may be smaller, without values under the nodes
+  return HEAD + FOOT + (beside ? tallest * 24 : Math.max(Math.min(tallest, 8) * 44, tallest * 28));
 }
 
 export const HEAD = 78;
-const FOOT = 26;
+const FOOT = 34;
 export const MOST_UNITS = 16;
 export const MOST_NUMBERS = 30;
 
 /** The columns of a dense network, from the input to the output, not yet placed. */
 export function columnsOf(info: LaneInfo): Column[] {
-  const layers = info.layers.filter((layer) => layer.units !== null && layer.parameters.length > 0);
+  const places = info.layers.flatMap((layer, k) => (layer.units === null ? [] : [k]));
+  const layers = places.map((k) => info.layers[k]!);
   if (!layers.length) return [];
-  const blank = { x: 0, first: 0, ys: [] as number[] };
+  const blank = { x: 0, first: 0, ys: [] as number[], activation: null };
   const input: Column = {
     ...blank,
     key: "input",
@@ -54,16 +58,19 @@ export function columnsOf(info: LaneInfo): Column[] {
   };
   return [
     input,
-    ...layers.map((layer) => {
+    ...layers.map((layer, k) => {
+      const after = info.layers.slice(places[k]! + 1, places[k + 1]);
+      const activation = after.findLast((one) => one.activation !== null) ?? null;
       const weight = layer.parameters.find((one) => one.shape.length === 2);
       const bias = layer.parameters.find((one) => one.shape.length === 1);
       return {
         ...blank,
         key: layer.path,
         layer,
+        activation,
         units: layer.units!,
-        valuePath: layer.activation_path ?? layer.path,
-        pictures: [layer.activation_path ?? layer.path, layer.path],
+        valuePath: activation?.path ?? layer.path,
+        pictures: [activation?.path ?? layer.path, layer.path],
         weight: weight?.path ?? null,
         bias: bias?.path ?? null,
       };
@@ -76,11 +83,13 @@ export function place(
   columns: Column[],
   box: { width: number; height: number },
   firsts: Record<string, number>,
+  longest: { input: number; output: number }, // characters of the names beside
   most = MOST_UNITS,
 ): Geometry {
   const narrow = box.width < 560;
-  const left = narrow ? 62 : clamp(box.width * 0.13, 84, 132);
-  const right = narrow ? 58 : clamp(box.width * 0.12, 78, 120);
+  const margin = (letters: number) => clamp(letters * 7 + 44, 56, narrow ? 92 : 156);
+  const left = margin(longest.input);
+  const right = margin(longest.output);
   const gap = narrow ? 92 : 104;
   const width = Math.max(box.width, left + right + (columns.length - 1) * gap);
   const room = Math.max(120, box.height - HEAD - FOOT);
@@ -100,7 +109,8 @@ export function place(
   let weights = 0;
   for (let k = 1; k < columns.length; k++) weights += columns[k - 1]!.units * columns[k]!.units;
   const numbered = weights <= MOST_NUMBERS && width / columns.length > 90;
-  return { width, height: box.height, size, columns: placed, weights, numbered, roomy };
+  const names = { left: left - size / 2 - 12, right: right - size / 2 - 14 };
+  return { names, width, height: box.height, size, columns: placed, weights, numbered, roomy };
 }
 
 export type Edge = { layer: number; from: number; to: number };

@@ -8,11 +8,10 @@ import { Icon } from "./icons";
 export function ColumnHead(props: { column: Column; lane: number; at: number; last: number }) {
   const { column, lane, at, last } = props;
   const store = useStore();
-  const options = store.options.value;
   const { layer } = column;
   const name = at === 0 ? "Input" : at === last ? "Output" : `Hidden ${at}`;
   const live = !store.link.recorded;
-  const most = options.units?.most ?? 256;
+  const most = store.options.value.most_units ?? 256;
   const units = (by: number) =>
     store.send({ type: "units", lane, path: column.key, count: column.units + by });
   return (
@@ -57,50 +56,63 @@ export function ColumnHead(props: { column: Column; lane: number; at: number; la
           </button>
         )}
       </div>
-      {layer && (layer.can.activation && live ? (
-        <select
-          class="quiet"
-          aria-label={`Activation of ${name}`}
-          value={layer.activation ?? "none"}
-          onChange={(event) =>
-            store.send({
-              type: "activation",
-              lane,
-              path: column.key,
-              name: event.currentTarget.value === "none" ? null : event.currentTarget.value,
-            })
-          }
-        >
-          {choices(options.activations, layer.activation).map((one) => (
-            <option key={one} value={one}>
-              {one}
-            </option>
-          ))}
-        </select>
-      ) : (
-        <span class="soft small">{layer.activation ?? "linear"}</span>
-      ))}
+      {layer && <Activation column={column} lane={lane} name={name} />}
     </div>
   );
 }
 
-function choices(known: string[], now: string | null): string[] {
-  const current = now ?? "none";
-  return known.includes(current) ? known : [current, ...known];
+function Activation({ column, lane, name }: { column: Column; lane: number; name: string }) {
+  const store = useStore();
+  const { activation } = column;
+  if (!activation?.can.activation || store.link.recorded)
+    return <span class="soft small">{activation?.activation ?? "linear"}</span>;
+  return (
+    <select
+      class="quiet"
+      aria-label={`Activation of ${name}`}
+      value={activation.activation!}
+      onChange={(event) =>
+        store.send({
+          type: "activation",
+          lane,
+          path: activation.path,
+          name: event.currentTarget.value,
+        })
+      }
+    >
+      {choices(store.options.value.activations, activation.activation!).map((one) => (
+        <option key={one} value={one}>
+          {one.replaceAll("_", " ")}
+        </option>
+      ))}
+    </select>
+  );
 }
 
-/** Between two columns: a new layer may go there. */
+function choices(known: string[], now: string): string[] {
+  return known.includes(now) ? known : [now, ...known];
+}
+
+/** Between two columns: a new layer may go there, as wide as the one before, which keeps outputs. */
 export function GapHead({ lane, after, x }: { lane: number; after: Column; x: number }) {
   const store = useStore();
-  if (store.link.recorded) return null;
-  const path = after.layer ? (after.layer.activation_path ?? after.layer.path) : null;
+  if (store.link.recorded || !after.activation) return null;
+  const { activation } = after;
   return (
     <button
       class="tiny add-layer"
       style={{ left: px(x) }}
-      aria-label={after.layer ? `Add a layer after ${after.key}` : "Add a layer after the input"}
+      aria-label={`Add a layer after ${after.key}`}
       title="Add a layer here"
-      onClick={() => store.send({ type: "add_layer", lane, after: path, units: 4, activation: "tanh" })}
+      onClick={() =>
+        store.send({
+          type: "add_layer",
+          lane,
+          after: activation.path,
+          units: after.units,
+          activation: activation.activation,
+        })
+      }
     >
       <Icon name="plus" />
     </button>

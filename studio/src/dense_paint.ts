@@ -68,8 +68,9 @@ function stroke(
   const share = value === null || !scale ? 0 : Math.min(1, Math.abs(value) / scale.most);
   const bold = key === painting.hovered || key === painting.chosen;
   const lit = painting.lit.get(key);
-  let alpha = 0.14 + 0.76 * share;
-  let width = 0.7 + 4.3 * share;
+  // many lines on top of each other are drawn finer
+  let alpha = dashed ? 0.14 + 0.76 * share : 0.05 + 0.6 * share;
+  let width = dashed ? 0.7 + 4.3 * share : 0.5 + 2.5 * share;
   if (dim) alpha *= 0.22;
   if (lit !== undefined) {
     alpha = 1;

@@ -43,13 +43,9 @@ function actionOf(store: Store, event: KeyboardEvent, target: HTMLElement): (() 
   }
 }
 
-/** To the newest remembered state before the present step. */
+/** To the remembered state before the present one. */
 export function rewindOne(store: Store): void {
-  const lane = store.lane.value;
-  const now = store.progress(lane)?.step ?? Infinity;
-  const earlier = (store.memory.value[lane] ?? []).filter(([, step]) => step < now);
-  const last = earlier.at(-1);
-  if (last) store.send({ type: "rewind", lane, id: last[0] });
+  store.send({ type: "rewind", lane: store.lane.value });
 }
 
 /** Back to the remembered state that is nearest to a step. */

@@ -4,25 +4,35 @@ import { Blocks } from "./blocks";
 import { Counters } from "./counters";
 import { LANE_NAMES } from "./curves";
 import { DenseNetwork } from "./dense";
-import { count } from "./format";
+import { columnsOf } from "./dense_geometry";
+import { count, number } from "./format";
 import { Icon } from "./icons";
 import { useStore } from "./store";
 import type { LaneInfo } from "./wire";
 
 const PHASES = {
-  forward: "The next batch has gone forward. Backward shows how its loss depends on each weight.",
-  backward: "The gradients are there. Update lets the optimizer use them.",
+  forward: "Backward shows how it depends on each weight.",
+  backward: "Lines show ∂L/∂w; Update lets the optimizer use it.",
 };
+
+/** 2-8-8-1 of a dense network. */
+function sizesOf(info: LaneInfo): string {
+  if (!info.is_dense) return "Network";
+  return columnsOf(info)
+    .map((column) => column.units)
+    .join("-");
+}
 
 export function Network({ lane, at, of }: { lane: number; at: number; of: number }) {
   const store = useStore();
   const info = store.info.value[lane];
   if (!info) return null;
+  const next = store.progress(lane)?.next?.loss;
   const isChosen = of > 1 && store.lane.value === lane;
   const phase = lane === store.lane.value ? store.state.value.phase : null;
   return (
     <section
-      class={`network region-network ${isChosen ? "chosen" : ""}`}
+      class={`network region-network ${isChosen ? "chosen" : ""} ${store.stale.value ? "stale" : ""}`}
       aria-label={of > 1 ? `Network ${LANE_NAMES[at]}` : "Network"}
       onPointerDownCapture={() => (store.chosenLane.value = lane)}
       onFocusCapture={() => (store.chosenLane.value = lane)}
@@ -31,7 +41,11 @@ export function Network({ lane, at, of }: { lane: number; at: number; of: number
       {info.is_dense ? <DenseNetwork lane={lane} info={info} /> : <Blocks lane={lane} info={info} />}
       {phase && (
         <p class="phase" role="status">
-          {PHASES[phase]}
+          Next batch: loss{" "}
+          <b data-number="next" data-value={next}>
+            {number(next)}
+          </b>
+          . {PHASES[phase]}
         </p>
       )}
     </section>
@@ -47,14 +61,14 @@ function LaneHead({ info, name }: { info: LaneInfo; name: string | null }) {
       <div class="lane-title">
         <h2>
           {name && <b class="lane-name">{name}</b>}
-          {info.title}
+          {info.title || sizesOf(info)}
         </h2>
         <p class="soft small">
           <span data-number="parameters" data-value={info.parameters}>
             {count(info.parameters)}
           </span>{" "}
           parameters
-          {name && live && info.lane !== 0 && (
+          {name && live && (
             <button
               class="tiny"
               aria-label={`Close network ${name}`}

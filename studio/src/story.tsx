@@ -16,12 +16,14 @@ export function StoryPanel() {
   const store = useStore();
   const told = store.told.value;
   const waiting = store.waiting.value !== null;
-  if (!told && !waiting) return null;
   const several = store.stories.value.length > 1;
+  const panel = useRef<HTMLElement>(null);
+  useLayoutEffect(() => panel.current?.scrollTo(0, 0), [told?.story.id]);
   const close = () => store.closeStory();
   const back = () => store.backToStory();
+  if (!told && !waiting) return null;
   return (
-    <section class="story region-story" aria-label="Explanation" aria-busy={waiting}>
+    <section class="story region-story" ref={panel} aria-label="Explanation" aria-busy={waiting}>
       <div class="story-head">
         <button class="tiny" disabled={!several} aria-label="Back to the story before" title="Back" onClick={back}>
           <Icon name="back" />
@@ -33,7 +35,7 @@ export function StoryPanel() {
         </button>
       </div>
       {told && (
-        <div class="story-body">
+        <div class="story-body" key={told.story.id}>
           <Actions choice={told.choice} />
           <Body html={told.story.html} />
           <Links lit={told.story.lit} />

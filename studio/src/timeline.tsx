@@ -14,12 +14,13 @@ export function Timeline() {
   const lane = store.lane.value;
   const entries = store.memory.value[lane] ?? [];
   if (store.link.recorded || !store.subject.value) return null;
-  const step = store.progress(lane)?.step ?? 0;
-  let at = entries.findLastIndex((entry) => entry[1] <= step);
+  let at = entries.findIndex((entry) => entry[5]);
+  if (at < 0) at = entries.length - 1;
   if (dragged.value !== null) at = Math.min(dragged.value, entries.length - 1);
   const shown = entries[at];
   const text = shown
-    ? `step ${count(shown[1])}, epoch ${count(shown[2])}, loss ${number(shown[3])}`
+    ? `step ${count(shown[1])}, epoch ${count(shown[2])}` +
+      (shown[4] ? `: ${shown[4]}` : shown[3] === null ? "" : `, loss ${number(shown[3])}`)
     : "no state is remembered yet";
   return (
     <section class="timeline region-timeline" aria-label="Remembered states">
@@ -27,7 +28,7 @@ export function Timeline() {
         class="tiny"
         aria-label="Back to the state before"
         title="Back to the state before (←)"
-        disabled={at < 1 && !(at === 0 && shown![1] < step)}
+        disabled={!entries.length}
         onClick={() => rewindOne(store)}
       >
         <Icon name="rewind" />

@@ -6,9 +6,9 @@ import type { Store } from "./store";
 import type { Command, LaneInfo, Look, State } from "./wire";
 
 export type Setting = {
-  hidden?: [units: number, activation: string | null][]; // the hidden layers
+  hidden?: [units: number, activation: string | null][]; // of the hidden layers
   optimizer?: string;
-  numbers?: Record<string, number>;
+  numbers?: Record<string, number | number[] | null>;
   speed?: State["speed"];
   look?: Partial<Pick<Look, "columns" | "others" | "layer">>;
   closed?: Record<string, boolean>;
@@ -33,7 +33,7 @@ export function stateOf(store: Store): Setting {
 function hiddenOf(info: LaneInfo): [number, string | null][] {
   return columnsOf(info)
     .slice(1, -1)
-    .map((column) => [column.units, column.layer!.activation]);
+    .map((column) => [column.units, column.activation?.activation ?? null]);
 }
 
 /** The next command on the way to a setting; layers have new paths after each change. */
@@ -45,29 +45,30 @@ export function nextCommand(info: LaneInfo, setting: Setting): Command | null {
     const now = columns.slice(1, -1);
     if (now.length > wanted.length) return { type: "remove_layer", lane, path: now.at(-1)!.key };
     if (now.length < wanted.length) {
-      const after = now.at(-1)?.layer;
+      const after = now.at(-1)?.activation;
       const [units, activation] = wanted[now.length]!;
-      const path = after ? (after.activation_path ?? after.path) : null;
-      return { type: "add_layer", lane, after: path, units, activation };
+      if (!after || !activation) return null; // there is no layer to add it after
+      return { type: "add_layer", lane, after: after.path, units, activation };
     }
     for (let k = 0; k < now.length; k++) {
       const [units, activation] = wanted[k]!;
-      const path = now[k]!.key;
-      if (now[k]!.units !== units) return { type: "units", lane, path, count: units };
-      if (now[k]!.layer!.activation !== activation)
-        return { type: "activation", lane, path, name: activation };
+      const { key, layer, activation: after } = now[k]!;
+      if (layer!.units !== units) return { type: "units", lane, path: key, count: units };
+      if (after && activation && after.activation !== activation)
+        return { type: "activation", lane, path: after.path, name: activation };
     }
   }
   if (setting.optimizer && setting.optimizer !== info.optimizer.name)
-    return { type: "optimizer", lane, name: setting.optimizer, numbers: setting.numbers ?? {} };
+    return { type: "optimizer", lane, name: setting.optimizer };
   for (const [name, value] of Object.entries(setting.numbers ?? {}))
-    if (name in info.optimizer.numbers && !near(info.optimizer.numbers[name]!, value))
+    if (value !== null && name in info.optimizer.numbers && !near(info.optimizer.numbers[name], value))
       return { type: "number", lane, name, value };
   return null;
 }
 
-function near(a: number, b: number): boolean {
-  return Math.abs(a - b) <= 1e-6 * Math.max(Math.abs(a), Math.abs(b));
+function near(now: number | number[] | null | undefined, wanted: number | number[]): boolean {
+  const [a, b] = [[now ?? 0].flat(), [wanted].flat()];
+  return a.every((one, k) => Math.abs(one - b[k]!) <= 1e-6 * Math.max(Math.abs(one), Math.abs(b[k]!)));
 }
 
 /** Bring the studio to a setting, one change after the other. */

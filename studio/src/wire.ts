@@ -2,12 +2,12 @@
 
 export type Look = {
   views: string[];
-  lane: number;
   layer: string | null;
-  row: number;
+  row: number; // within its set
   set: "training" | "validation";
   columns: [number, number];
   others: "mean" | "row";
+  output: number | null;
   head: number | null;
 };
 
@@ -25,13 +25,11 @@ export type Subject = {
   inputs: InputColumn[] | null;
 };
 
-export type NumberOption = { name: string; value: number; help?: string };
-
 export type Options = {
   activations: string[];
-  optimizers: { name: string; numbers: NumberOption[] }[];
+  optimizers: { name: string; numbers: string[] }[];
   initializers: string[];
-  units?: { most: number };
+  most_units: number;
 };
 
 export type State = {
@@ -50,7 +48,6 @@ export type Layer = {
   inputs: number | null;
   units: number | null;
   activation: string | null;
-  activation_path: string | null;
   parameters: { path: string; shape: number[]; trained: boolean }[];
   can: { units: boolean; activation: boolean; remove: boolean };
   views: string[];
@@ -65,7 +62,7 @@ export type LaneInfo = {
   is_dense: boolean;
   drawing: string | null;
   views: { name: string; title: string; has_layer: boolean; has_row: boolean }[];
-  optimizer: { name: string; text: string; numbers: Record<string, number> };
+  optimizer: { name: string; text: string; numbers: Record<string, number | number[] | null> };
   frozen: (string | { path: string; index: number[] | null })[];
 };
 
@@ -78,10 +75,20 @@ export type LaneProgress = {
   validation: Record<string, number> | null;
   rate: number;
   lr: number;
-  seconds: number;
+  /** What each view says of its arrays. */
+  views: Record<string, any>;
+  /** Of the batch of the next step, while its parts are shown one by one. */
+  next?: { rows: number[]; loss: number };
 };
 
-export type Entry = [id: number, step: number, epoch: number, loss: number | null];
+export type Entry = [
+  id: number,
+  step: number,
+  epoch: number,
+  loss: number | null,
+  change: string,
+  now: boolean,
+];
 
 export type Finding = {
   lane: number;
@@ -97,8 +104,11 @@ export type Finding = {
 export type Lit = { path: string; index: number[]; share: number };
 
 export type Story = {
-  id: number | string;
+  id: number;
   lane: number;
+  what: string;
+  path: string;
+  index: number[];
   title: string;
   html: string;
   text: string;
@@ -120,10 +130,8 @@ export type Frame = {
   n: number;
   at: number;
   playing: boolean;
+  phase: State["phase"];
   lanes: LaneProgress[];
-  row: Record<string, unknown> | null;
-  // each view describes its arrays in its own way, so this stays open
-  views?: Record<string, any>;
 };
 
 export type Numbers = Float32Array | Int32Array | Int16Array | Uint8Array;
