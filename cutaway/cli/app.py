@@ -57,13 +57,12 @@ FIRST = """Deep learning with the side panel off. What to try first:
   cutaway train DATA --target COLUMN      your table, images, texts or sound
   cutaway predict RUN DATA                predictions for new data
   cutaway compare DATA --target COLUMN    is it better than simple models?
-  cutaway race rosenbrock                 ten optimizers on a test function
 
 All commands: cutaway --help. Of one: cutaway train --help
 Completion with the tab key: cutaway --install-completion"""
 
 # options that name a file or a folder
-PATHS = ("--out", "--html", "--png", "--input", "--certificate", "--key")
+PATHS = ("--out", "--html", "--png", "--input", "--certificate", "--key", "--lesson", "--record")
 
 
 def _version(wanted: bool) -> None:

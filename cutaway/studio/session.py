@@ -19,6 +19,7 @@ from cutaway.studio.look import Look
 from cutaway.studio.pace import Pace
 from cutaway.studio.side_by_side import LaneSet
 from cutaway.studio.subject import Subject
+from cutaway.studio.surveying import survey
 from cutaway.studio.telling import tell
 from cutaway.studio.wire import packed
 
@@ -340,6 +341,10 @@ class Session:
         """Tell a client everything that it needs to begin."""
         client.deliver(packed(greeting(self)))
         self._is_new = True
+
+    def survey(self, number: int, client: Client) -> None:
+        """Send a client the loss around a network, and where optimizers would go from there."""
+        survey(self, self.lanes.lane(number), client, self._background)
 
     def tell(self, click, client: Client) -> None:
         """Answer a click with a story."""
