@@ -64,7 +64,14 @@ export function App() {
 }
 
 function Connection() {
-  const { kind, text } = useStore().status.value;
+  const store = useStore();
+  const { kind, text } = store.status.value;
+  if (store.slow.value)
+    return (
+      <p class="connection" role="status">
+        {store.link.slow}
+      </p>
+    );
   if (kind === "open") return null;
   return (
     <p class={`connection ${kind}`} role="status">

@@ -78,8 +78,9 @@ export function drawChart(
   const brush = pen(canvas, size.width, size.height);
   const [low, high] = limits(lines, log);
   const first = Math.min(...lines.map(({ steps }) => steps[0] ?? Infinity), Infinity);
+  if (!Number.isFinite(first)) return { low, high, first: 0, last: 0, stepAt: () => 0, xOf: () => 0, yOf: () => 0 };
   const last = Math.max(...lines.map(({ steps }) => steps.at(-1) ?? 0), 1);
-  const start = Number.isFinite(first) && first < last ? first : 0;
+  const start = first < last ? first : 0;
   const wide = size.width - LEFT - RIGHT;
   const tall = size.height - TOP - BOTTOM;
   const xOf = (step: number) => LEFT + ((step - start) / (last - start || 1)) * wide;

@@ -18,9 +18,11 @@ export function Controls() {
   const name = LANE_NAMES[store.lanes.value.indexOf(lane)];
   return (
     <Panel name="training" title={several ? `Training of ${name}` : "Training"}>
-      <OptimizerControl lane={lane} />
-      <BatchAndNoise />
-      <Weights lane={lane} />
+      <div class="fields">
+        <OptimizerControl lane={lane} />
+        <BatchAndNoise />
+        <Weights lane={lane} />
+      </div>
     </Panel>
   );
 }
@@ -85,7 +87,7 @@ function LearningRate({ lane, value }: { lane: number; value: number }) {
   const place = clamp(Math.log10(value || 1e-9), LR_LOW, LR_HIGH);
   const send = (next: number) => store.send({ type: "number", lane, name: "lr", value: next });
   return (
-    <>
+    <div>
       <NumberField text="learning rate" name="lr" value={dragged.value ?? value} send={send} />
       <input
         class="wide"
@@ -103,7 +105,7 @@ function LearningRate({ lane, value }: { lane: number; value: number }) {
         }}
         onChange={() => (dragged.value = null)}
       />
-    </>
+    </div>
   );
 }
 

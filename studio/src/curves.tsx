@@ -83,9 +83,19 @@ function Plot({ log }: { log: boolean }) {
       title={store.link.recorded ? "" : "Click to rewind to that step"}
     >
       <canvas ref={canvas} role="img" aria-label="Loss by step" />
+      <Empty />
       {at.value && <Reading at={at.value} width={size.value.width} />}
     </div>
   );
+}
+
+function Empty() {
+  const store = useStore();
+  const none = store.lanes.value.every((lane) => {
+    void store.lossesOf(lane).version.value;
+    return store.lossesOf(lane).step.length === 0;
+  });
+  return none ? <p class="empty soft small">The curve begins with the first step.</p> : null;
 }
 
 function Reading({ at, width }: { at: { x: number; step: number }; width: number }) {

@@ -37,6 +37,12 @@ export function outputName(subject: Subject | null, unit: number, units: number)
   return `ŷ${below(unit + 1)}`;
 }
 
+/** On a wide page the story takes room from the drawing; elsewhere it stands further down. */
+function hasStoryBelow(store: Store, box: HTMLElement | null): boolean {
+  const page = box?.closest(".cutaway-studio.whole");
+  return store.told.value !== null && (page?.clientWidth ?? 0) >= 1080;
+}
+
 function longestNames(subject: Subject | null, columns: Column[]) {
   const longest = (column: Column | undefined, name: typeof inputName) =>
     Math.max(
@@ -117,8 +123,12 @@ export function DenseNetwork({ lane, info }: { lane: number; info: LaneInfo }) {
 
   return (
     <div
-      class={`drawing ${hovered.value ? "over-edge" : ""} ${geometry.roomy ? "" : "tight"}`}
-      style={{ minHeight: px(leastHeight(columns, store.told.value !== null)) }}
+      class={[
+        "drawing",
+        hovered.value ? "over-edge" : "",
+        geometry.roomy && !store.hidden.value["numbers"] ? "" : "tight",
+      ].join(" ")}
+      style={{ minHeight: px(leastHeight(columns, hasStoryBelow(store, box.current))) }}
       ref={box}
       onPointerMove={move}
       onPointerLeave={() => (hovered.value = null)}

@@ -3,7 +3,7 @@
 import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { classColor, css, type Rgb } from "./color";
-import { number } from "./format";
+import { number, singular } from "./format";
 import { Panel } from "./panel";
 import { paintPicture } from "./pictures";
 import { useStore, useViews } from "./store";
@@ -25,10 +25,10 @@ type About = {
 export function Output() {
   const store = useStore();
   const known = store.info.value[store.lane.value]?.views.some((view) => view.name === "output");
-  const singular = (store.subject.value?.examples ?? "rows").replace(/s$/, "");
+  const one = singular(store.subject.value?.examples ?? "rows");
   if (!known) return null;
   return (
-    <Panel name="output" title={`Output for this ${singular}`}>
+    <Panel name="output" title={`Output for this ${one}`}>
       <Answer />
     </Panel>
   );

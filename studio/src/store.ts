@@ -29,6 +29,8 @@ export type Choice = { what: string; path: string; index: number[] };
 export type Wave = { kind: "forward" | "backward" | "update"; began: number; lane: number };
 
 const MOST_STORIES = 12;
+const SLOW_MS = 2000;
+const ANSWERED = new Set(["play", "pause", "step", "speed", "look"]); // by a message `state`
 const NO_LOOK: Look = {
   views: [],
   layer: null,
@@ -101,6 +103,9 @@ export class Store {
 
   send(command: Command): void {
     this.link.send(command);
+    if (!this.link.slow || !ANSWERED.has(command.type)) return;
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => (this.slow.value = true), SLOW_MS);
   }
 
   lookAt(part: Partial<Look>): void {
@@ -191,6 +196,8 @@ export class Store {
       for (const one of memory) if (one?.entries) this.remember(one.lane ?? 0, one.entries);
     },
     state: ({ type, arrays, ...state }) => {
+      clearTimeout(this.patience);
+      this.slow.value = false;
       this.state.value = { ...this.state.value, ...state };
     },
     lane: (head) => {
@@ -309,6 +316,9 @@ export class Store {
     });
   }
 
+  /** Whether a command has waited long for its answer. */
+  slow = signal(false);
+  private patience: ReturnType<typeof setTimeout> | undefined;
   private asking: ReturnType<typeof setTimeout> | undefined;
 }
 
