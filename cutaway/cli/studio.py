@@ -73,7 +73,7 @@ def _session(what, target, kind, given, lesson, trust):
 
 
 def _recorder(session):
-    from cutaway.studio.recording import Recorder
+    from cutaway.studio.recorder import Recorder
 
     return Recorder(session)
 

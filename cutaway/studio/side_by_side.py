@@ -135,6 +135,7 @@ class LaneSet:
             )
         self._pending.pop(number, None)
         self.describe(lane)
+        self._changed()
 
     def branch(self, number: int) -> int:
         """A second network beside, in the same state; its number."""

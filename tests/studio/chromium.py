@@ -59,10 +59,6 @@ class Chromium:
         )
         return Page(self, page)
 
-    def heard(self) -> dict[str, list[str]]:
-        """{"requests": addresses that were asked for, "errors": of scripts}."""
-        return self.ask("heard")
-
 
 class Page:
     """One page of a Chromium."""
@@ -114,3 +110,11 @@ class Page:
     def screenshot(self, path, *, whole: bool = False) -> None:
         """A PNG of the window, or of the whole page."""
         self._ask("screenshot", path=str(path), whole=whole)
+
+    def heard(self) -> dict[str, list[str]]:
+        """{"requests": addresses that it asked for, "errors": of its scripts}."""
+        return self._ask("heard")
+
+    def close(self) -> None:
+        """Close it."""
+        self._ask("close")

@@ -7,7 +7,7 @@ const [modules, executable] = process.argv.slice(2);
 const { chromium } = createRequire(`${modules}/`)("playwright-core");
 const browser = await chromium.launch({ executablePath: executable, args: ["--no-sandbox"] });
 const pages = new Map();
-const heard = { requests: [], errors: [] };
+const heardOf = new Map(); // what each page asked for, and what went wrong in it
 
 async function open({ page, url, width, height, scheme, motion }) {
   const context = await browser.newContext({
@@ -16,6 +16,8 @@ async function open({ page, url, width, height, scheme, motion }) {
     reducedMotion: motion,
   });
   const made = await context.newPage();
+  const heard = { requests: [], errors: [] };
+  heardOf.set(page, heard);
   made.on("request", (request) => heard.requests.push(request.url()));
   made.on("websocket", (socket) => heard.requests.push(socket.url()));
   made.on("pageerror", (error) => heard.errors.push(String(error)));
@@ -30,7 +32,12 @@ const actions = {
     return pages.get(page).evaluate(script);
   },
   async wait({ page, script, timeout }) {
-    await pages.get(page).waitForFunction(script, null, { timeout, polling: 50 });
+    // the page's policy forbids waitForFunction, which evaluates a text inside the page
+    const end = Date.now() + timeout;
+    while (!(await pages.get(page).evaluate(`Boolean(${script})`))) {
+      if (Date.now() > end) throw new Error("it did not become true");
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
   },
   async press({ page, key }) {
     await pages.get(page).keyboard.press(key);
@@ -54,8 +61,11 @@ const actions = {
   async screenshot({ page, path, whole }) {
     await pages.get(page).screenshot({ path, fullPage: whole });
   },
-  async heard() {
-    return heard;
+  async heard({ page }) {
+    return heardOf.get(page);
+  },
+  async close({ page }) {
+    await pages.get(page).context().close();
   },
 };
 

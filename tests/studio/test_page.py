@@ -30,6 +30,7 @@ def opened(browser: Chromium, subject=None, **options) -> Iterator[tuple[Studio,
         page.wait("document.querySelectorAll('[data-number=loss]').length > 0")
         page.wait("document.querySelectorAll('[data-node]').length > 0")
         yield studio, page
+        page.close()
 
 
 def at_step(page: Page, step: int) -> None:
@@ -39,7 +40,7 @@ def at_step(page: Page, step: int) -> None:
 def shown(page: Page, path: str) -> list[float]:
     """The values that stand at the nodes of a layer."""
     script = f"""[...document.querySelectorAll('.value[data-path="{path}"]')]
-        .map((node) => +node.dataset.value)"""
+        .map((node) => (node.dataset.value ? +node.dataset.value : NaN))"""
     page.wait(f"{script}.every(Number.isFinite) && {script}.length > 0")
     return page.value(script)
 
@@ -53,7 +54,7 @@ def test_numbers_at_the_nodes_and_counters_are_those_of_the_engine(browser):
         lane = session.lanes.lane(0)
         assert page.number("[data-number=loss]") == pytest.approx(lane.curve.last(), rel=1e-6)
         scores = lane.training.evaluate()
-        assert page.number("[data-number=validation]") == pytest.approx(
+        assert page.number("[data-number=score]") == pytest.approx(
             scores.get("accuracy", scores["loss"]), rel=1e-6
         )
         row = session.subject.training[0]
@@ -85,9 +86,7 @@ def test_pause_step_and_rewind_are_obeyed(browser):
         page.press("Space")
         page.wait("+document.querySelector('[data-number=step]').dataset.value > 5")
         page.press("Space")
-        page.wait(
-            "document.querySelector('[data-do=play]').getAttribute('aria-pressed') == 'false'"
-        )
+        page.wait("document.querySelector('[data-do=play]').ariaPressed === 'false'")
         session = studio.session
         step = session.lanes.lane(0).training.position.steps
         at_step(page, step)
@@ -101,9 +100,7 @@ def test_pause_step_and_rewind_are_obeyed(browser):
 def test_one_more_unit_stands_on_the_page_with_the_same_output(browser):
     with opened(browser) as (studio, page):
         before = shown(page, "2")
-        page.click(
-            '[aria-label^="one more unit"], [aria-label*="more unit"], [aria-label*="add a unit"]'
-        )
+        page.click('[aria-label^="One unit more in"]')
         page.wait("document.querySelectorAll('.value[data-path=\"1\"]').length === 4")
         np.testing.assert_allclose(shown(page, "2"), before, atol=1e-6)
         assert studio.session.lanes.lane(0).program.net[0].weight.shape == (2, 4)
@@ -119,15 +116,9 @@ def test_the_page_asks_nobody_else_and_has_no_faults(browser):
         page.wait("+document.querySelector('[data-number=step]')?.dataset.value > 20")
         port = studio.serve().split(":")[2].split("/")[0]
         own = (f"http://127.0.0.1:{port}/", f"ws://127.0.0.1:{port}/ws")
-        heard = browser.heard()
-        asked = [request for request in heard["requests"] if f":{port}/" in request]
-        assert asked and all(request.startswith(own) for request in asked)
-        others = [
-            r
-            for r in heard["requests"]
-            if not r.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
-        ]
-        assert others == []
+        heard = page.heard()
+        assert len(heard["requests"]) > 6
+        assert [request for request in heard["requests"] if not request.startswith(own)] == []
         assert heard["errors"] == []
 
 
