@@ -34,7 +34,7 @@ export function Counters({ lane }: { lane: number }) {
       />
       {score.value && (
         <Counter
-          name="validation"
+          name="score"
           text={`val. ${score.value.name}`}
           title={`${score.value.name} on the validation rows`}
           value={score.value.value}

@@ -35,7 +35,7 @@ export function ColumnHead(props: { column: Column; lane: number; at: number; la
         {live && layer?.can.units && (
           <button
             class="tiny"
-            aria-label={`One fewer unit in ${name}`}
+            aria-label={`One unit fewer in ${name}`}
             disabled={column.units <= 1}
             onClick={() => units(-1)}
           >
@@ -48,7 +48,7 @@ export function ColumnHead(props: { column: Column; lane: number; at: number; la
         {live && layer?.can.units && (
           <button
             class="tiny"
-            aria-label={`One more unit in ${name}`}
+            aria-label={`One unit more in ${name}`}
             disabled={column.units >= most}
             onClick={() => units(1)}
           >
