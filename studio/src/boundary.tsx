@@ -1,9 +1,9 @@
 // What the network says on a plane through its inputs, with the training rows over it.
 
-import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { ticks } from "./chart";
 import { classColor, css, diverging, mix, paintBytes, paper, pen, table, type Rgb } from "./color";
+import { useDraw } from "./draw";
 import { number } from "./format";
 import { Panel } from "./panel";
 import { useSize } from "./size";
@@ -77,8 +77,8 @@ function Axes() {
               store.lookAt({ others: event.currentTarget.value as "mean" | "row" })
             }
           >
-            <option value="mean">at their mean</option>
-            <option value="row">as in the selected row</option>
+            <option value="mean">mean</option>
+            <option value="row">as in this row</option>
           </select>
         </label>
       )}
@@ -121,11 +121,13 @@ function Map() {
   const hidden = useRef(document.createElement("canvas"));
   const size = useSize(box);
 
-  useSignalEffect(() => {
+  useDraw(() => {
     void store.frame.value;
     const { width } = size.value;
     if (!canvas.current || !width) return;
-    const side = Math.min(width - LEFT - 4, 330);
+    // in a low window the loss curve below should be seen as well
+    const room = box.current?.closest(".whole .right")?.clientHeight ?? 0;
+    const side = Math.min(width - LEFT - 4, room > 500 && room < 1000 ? Math.max(210, room * 0.33) : 330);
     draw(store, canvas.current, hidden.current, side);
   });
 

@@ -1,6 +1,6 @@
 // A dense network as neurons and weights, with every number where it belongs.
 
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { diverging, inkOn, css, paintBytes, still, table } from "./color";
 import { ColumnHead, GapHead } from "./dense_head";
@@ -16,6 +16,7 @@ import {
   type Geometry,
 } from "./dense_geometry";
 import { paintEdges, weightOf } from "./dense_paint";
+import { useDraw } from "./draw";
 import { below, number, px, short } from "./format";
 import { useSize } from "./size";
 import { useStore, useViews, type Store } from "./store";
@@ -90,7 +91,7 @@ export function DenseNetwork({ lane, info }: { lane: number; info: LaneInfo }) {
 
   const paint = usePainter(store, lane, box, canvas, current, hovered, frozen);
   useLayoutEffect(paint, [geometry, frozen, showPictures]);
-  useSignalEffect(() => {
+  useDraw(() => {
     void store.frame.value;
     void store.chosen.value;
     void store.stories.value;

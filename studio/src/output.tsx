@@ -1,8 +1,8 @@
 // What the network answers for the selected row, beside what would be right.
 
-import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { classColor, css, type Rgb } from "./color";
+import { useDraw } from "./draw";
 import { number, singular } from "./format";
 import { Panel } from "./panel";
 import { paintPicture } from "./pictures";
@@ -81,7 +81,7 @@ function shown(value: unknown): string {
 function PredictedPicture() {
   const store = useStore();
   const canvas = useRef<HTMLCanvasElement>(null);
-  useSignalEffect(() => {
+  useDraw(() => {
     void store.frame.value;
     const found = store.block(store.lane.value, "output/picture");
     if (!canvas.current) return;

@@ -1,7 +1,7 @@
 // Which row is looked at: its set, its number, and what it looks like.
 
-import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { useDraw } from "./draw";
 import { paintPicture } from "./pictures";
 import { diverging, css, inkOn } from "./color";
 import { clamp, count, number, singular } from "./format";
@@ -66,7 +66,7 @@ function Picture() {
   const store = useStore();
   const canvas = useRef<HTMLCanvasElement>(null);
   const subject = store.subject.value;
-  useSignalEffect(() => {
+  useDraw(() => {
     void store.frame.value;
     const lane = store.lane.value;
     const name = PICTURES.find((one) => store.block(lane, one));

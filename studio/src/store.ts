@@ -273,8 +273,11 @@ export class Store {
       const wave = this.wave.value;
       if (wave && wave.began < 0) this.wave.value = { ...wave, began };
     });
-    const ms = performance.now() - began;
-    for (const one of queued) this.link.drawn(one.head.n, ms);
+    // canvases are painted by now; what Preact renders follows before the next task
+    setTimeout(() => {
+      const ms = performance.now() - began;
+      for (const one of queued) this.link.drawn(one.head.n, ms);
+    });
   }
 
   /** While a view's program is compiled, frames come without views: the last ones stay, dimmed. */

@@ -1,8 +1,8 @@
 // The loss around the weights, and the ways of several optimizers over it.
 
-import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { classColor, css, mix, paper, pen, sequential } from "./color";
+import { useDraw } from "./draw";
 import { Panel } from "./panel";
 import { useSize } from "./size";
 import { useStore } from "./store";
@@ -51,7 +51,7 @@ function Drawing({ message }: { message: Message }) {
   const size = useSize(box);
   const latest = useRef(message);
   latest.current = message;
-  useSignalEffect(() => {
+  useDraw(() => {
     const side = Math.min(size.value.width, 320);
     if (side && canvas.current) draw(canvas.current, latest.current, side);
   });
