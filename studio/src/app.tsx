@@ -2,6 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { Boundary } from "./boundary";
+import { dark } from "./color";
 import { Controls } from "./controls";
 import { Curves } from "./curves";
 import { Gradients } from "./gradients";
@@ -28,6 +29,12 @@ export function App() {
     const listen = (event: Event) => onKey(store, event as KeyboardEvent);
     target.addEventListener("keydown", listen);
     return () => target.removeEventListener("keydown", listen);
+  }, []);
+  useEffect(() => {
+    // canvases do not follow the color scheme by themselves
+    const repaint = () => (store.frame.value = store.frame.value && { ...store.frame.value });
+    dark.addEventListener("change", repaint);
+    return () => dark.removeEventListener("change", repaint);
   }, []);
   const lanes = store.lanes.value;
   return (

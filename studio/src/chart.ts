@@ -36,7 +36,7 @@ export function ticks(low: number, high: number, most: number): number[] {
   const power = 10 ** Math.floor(Math.log10(raw));
   const unit = [1, 2, 5, 10].find((one) => one * power >= raw)! * power;
   const found: number[] = [];
-  for (let k = Math.ceil(low / unit - 1e-9); k * unit <= high + unit * 1e-9; k++) found.push(k * unit);
+  for (let k = Math.ceil(low / unit - 1e-9) + 0; k * unit <= high + unit * 1e-9; k++) found.push(k * unit);
   return found;
 }
 

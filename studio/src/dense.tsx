@@ -7,9 +7,8 @@ import { ColumnHead, GapHead } from "./dense_head";
 import {
   columnsOf,
   edgeAt,
-  edges,
   keyOf,
-  labelAt,
+  labelPlaces,
   leastHeight,
   place,
   type Column,
@@ -168,12 +167,18 @@ function Heads({ geometry, lane }: { geometry: Geometry; lane: number }) {
 }
 
 function Nodes(props: { geometry: Geometry; lane: number; turn: (column: Column, by: number) => void }) {
-  const { geometry, turn } = props;
+  const { geometry, lane, turn } = props;
   const store = useStore();
   const subject = store.subject.value;
   const last = geometry.columns.length - 1;
   const { size } = geometry;
   const chosen = store.chosen.value;
+  const said = (label: string, column: Column, unit: number) => {
+    const at = (name: string) => store.block(lane, `values/${name}`)?.data[unit];
+    const z = column.activation ? at(`z/${column.activation.path}`) : undefined;
+    const inside = z === undefined ? "" : `, before ${column.activation!.activation} ${number(z)}`;
+    return `${label}: ${number(at(column.valuePath))}${inside}`;
+  };
   return (
     <>
       {geometry.columns.map((column, k) =>
@@ -199,7 +204,10 @@ function Nodes(props: { geometry: Geometry; lane: number; turn: (column: Column,
               <button
                 class={`node ${selected ? "chosen" : ""}`}
                 aria-label={label}
-                title={label}
+                onPointerEnter={({ currentTarget }) => (currentTarget.title = said(label, column, unit))}
+                onFocus={({ currentTarget }) => {
+                  currentTarget.setAttribute("aria-label", said(label, column, unit));
+                }}
                 data-node={`${column.key}/${unit}`}
                 onClick={() => store.click(k === 0 ? "input" : "neuron", column.key, [unit])}
               >
@@ -258,13 +266,13 @@ function Nodes(props: { geometry: Geometry; lane: number; turn: (column: Column,
 
 function EdgeNumbers({ geometry }: { geometry: Geometry }) {
   const store = useStore();
+  const places = useMemo(() => labelPlaces(geometry), [geometry]);
   return (
     <>
-      {[...edges(geometry)].map((edge) => {
+      {places.map(({ edge, x, y }) => {
         const path = geometry.columns[edge.layer]!.weight;
         if (!path) return null;
         const index = [edge.from, edge.to];
-        const [x, y] = labelAt(geometry, edge);
         return (
           <button
             key={keyOf(path, index)}
