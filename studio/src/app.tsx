@@ -33,8 +33,7 @@ export function App() {
   useEffect(() => {
     // canvases do not follow the color scheme by themselves
     const repaint = () => (store.frame.value = store.frame.value && { ...store.frame.value });
-    dark.addEventListener("change", repaint);
-    return () => dark.removeEventListener("change", repaint);
+    return dark.watch(repaint);
   }, []);
   const lanes = store.lanes.value;
   return (

@@ -30,7 +30,7 @@ export function Boundary() {
   const known = store.info.value[store.lane.value]?.views.find((view) => view.name === "boundary");
   if (!known) return null;
   return (
-    <Panel name="boundary" title={known.title}>
+    <Panel name="boundary" title={known.title + store.ofLane}>
       <Axes />
       <Map />
     </Panel>

@@ -1,7 +1,6 @@
 // What can be changed while the network trains: optimizer, batch size, noise, weights.
 
 import { useSignal } from "@preact/signals";
-import { LANE_NAMES } from "./curves";
 import { clamp, number, words } from "./format";
 import { Panel } from "./panel";
 import { useStore } from "./store";
@@ -14,10 +13,8 @@ export function Controls() {
   const lane = store.lane.value;
   const info = store.info.value[lane];
   if (!info || store.link.recorded) return null;
-  const several = store.lanes.value.length > 1;
-  const name = LANE_NAMES[store.lanes.value.indexOf(lane)];
   return (
-    <Panel name="training" title={several ? `Training of ${name}` : "Training"}>
+    <Panel name="training" title={`Training${store.ofLane}`}>
       <div class="fields">
         <OptimizerControl lane={lane} />
         <BatchAndNoise />

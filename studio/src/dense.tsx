@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import { diverging, inkOn, css, paintBytes, still, table } from "./color";
+import { dark, diverging, inkOn, css, paintBytes, still, table } from "./color";
 import { ColumnHead, GapHead } from "./dense_head";
 import {
   columnsOf,
@@ -421,7 +421,7 @@ const scales = new Map<string, Uint32Array>();
 /** Colors of a byte scale from low to high, white at zero. */
 export function scaleOf(low: number, high: number): Uint32Array {
   const most = Math.max(Math.abs(low), Math.abs(high)) || 1;
-  const key = `${(low / most).toFixed(2)} ${(high / most).toFixed(2)} ${matchMedia("(prefers-color-scheme: dark)").matches}`;
+  const key = `${(low / most).toFixed(2)} ${(high / most).toFixed(2)} ${dark.matches}`;
   let found = scales.get(key);
   if (!found) {
     if (scales.size > 200) scales.clear();

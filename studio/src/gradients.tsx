@@ -16,7 +16,7 @@ export function Gradients() {
   const known = store.info.value[store.lane.value]?.views.find((view) => view.name === "gradients");
   if (!known) return null;
   return (
-    <Panel name="gradients" title={known.title} closed>
+    <Panel name="gradients" title={known.title + store.ofLane} closed>
       <Flow />
     </Panel>
   );

@@ -28,7 +28,7 @@ export function Output() {
   const one = singular(store.subject.value?.examples ?? "rows");
   if (!known) return null;
   return (
-    <Panel name="output" title={`Output for this ${one}`}>
+    <Panel name="output" title={`Output${store.ofLane} for this ${one}`}>
       <Answer />
     </Panel>
   );

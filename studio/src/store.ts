@@ -101,6 +101,12 @@ export class Store {
     this.watchViews();
   }
 
+  /** " of A" where there are two networks. */
+  get ofLane(): string {
+    const lanes = this.lanes.value;
+    return lanes.length > 1 ? ` of ${"AB"[lanes.indexOf(this.lane.value)]}` : "";
+  }
+
   send(command: Command): void {
     this.link.send(command);
     if (!this.link.slow || !ANSWERED.has(command.type)) return;

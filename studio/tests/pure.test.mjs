@@ -18,6 +18,7 @@ async function load(name) {
 }
 
 globalThis.matchMedia = () => ({ matches: false });
+globalThis.document = { body: { dataset: {} } };
 const { unpack } = await load("wire.ts");
 const { number, short } = await load("format.ts");
 const { runningMean, ticks } = await load("chart.ts");
