@@ -2,7 +2,7 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { columnsOf, type Column } from "./dense_geometry";
-import { inputName } from "./dense";
+import { inputName } from "./dense_names";
 import { weightOf } from "./dense_paint";
 import { number } from "./format";
 import { Notation } from "./notation";
