@@ -19,11 +19,12 @@ from cutaway.train import EarlyStopping, Trainer
 from cutaway.train.evaluation import name_of
 
 
-def experiment_of_run(run: Run, **instead) -> Experiment:
+def experiment_of_run(run: Run, data=None, **instead) -> Experiment:
     """The Experiment of a run, with its data and a reinitialized network.
 
     Args:
         run: the Run.
+        data: where they are now; None: where the run found them.
         instead: options that replace those of the run.
 
     Raises:
@@ -31,11 +32,16 @@ def experiment_of_run(run: Run, **instead) -> Experiment:
         RunError: another user made the run, and it is not trusted.
     """
     config = run.config
-    data = training_data_of(run)
-    given = {name: _plain(value) for name, value in config["options"].items()}
-    given |= KINDS[config["kind"]].own_options(run) | instead
+    data = training_data_of(run) if data is None else data
+    given = options_of_run(run) | instead
     target = config["target"] if KINDS[config["kind"]].takes_target else None
     return prepare(data, target, kind=config["kind"], **given)
+
+
+def options_of_run(run: Run) -> dict:
+    """{option: value} of a run, as `prepare` takes them."""
+    given = {name: _plain(value) for name, value in run.config["options"].items()}
+    return given | KINDS[run.config["kind"]].own_options(run)
 
 
 def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:

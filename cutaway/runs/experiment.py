@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -294,7 +294,7 @@ class Experiment:
         stopping = self.make_stopping()
         checkpoints = Checkpoints(folder.checkpoints, resume=resume)
         y = self.targets()
-        inputs, stream = self._inputs(y)
+        inputs, stream = self.fit_inputs(y)
         probes = self._probes(y)
         self.trainer, self.probes = trainer, probes
         failure: CutawayError | None = None
@@ -374,8 +374,12 @@ class Experiment:
         error.origin = dataclasses.replace(failure.origin, row=number)
         return error
 
-    def _inputs(self, y):
-        """(arguments for fit, the stream if there is one)."""
+    def fit_inputs(self, y) -> tuple[tuple, Any]:
+        """What trains: ((x, y) or (a stream,) for Trainer.fit, the stream that has notes or None).
+
+        Args:
+            y: from `targets`.
+        """
         if self.stream is not None:
             return (self.stream,), self.stream
         if self.transform is None:
@@ -389,6 +393,14 @@ class Experiment:
         rows = np.linspace(0, len(self.training) - 1, MOST_ROWS).astype(int)
         rows = self.training[np.unique(rows)]
         return Probes(self.x[rows], take_rows(y, rows))
+
+    def load_weights(self, run: Run) -> None:
+        """Go on from the weights of a run on the same data.
+
+        Raises:
+            RunError, ShapeError: they are those of another network.
+        """
+        self.saved_net().load_state_dict(run.net.state_dict())
 
     def watchers(self) -> list[Callback]:
         """Callbacks that add columns to the history."""

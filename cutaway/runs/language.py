@@ -228,7 +228,7 @@ class LanguageExperiment(Experiment):
 
     preprocessing: LanguageRows
 
-    def _inputs(self, y):
+    def fit_inputs(self, y):
         ids = self.x[self.training].reshape(-1)
         ids = np.append(ids, y[self.training][-1, -1])
         return (Windows(ids, self.preprocessing.length),), None

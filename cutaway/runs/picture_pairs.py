@@ -80,6 +80,12 @@ class PairExperiment(DenseExperiment):
             )
         )
 
+    def load_weights(self, run):
+        super().load_weights(run)
+        trained = open_discriminator(run)
+        if self.discriminator is not None and trained is not None:
+            self.discriminator.load_state_dict(trained.state_dict())
+
     def make_stopping(self):
         return None
 

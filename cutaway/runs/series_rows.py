@@ -302,6 +302,18 @@ class SeriesRows(Preprocessing):
         dates = pl.concat(ahead)
         return dates.dt.month_end() if self.month_end else dates
 
+    def times_of_window(self, frame) -> list[str]:
+        """The times of the steps of a window, which end before the row of this frame."""
+        if self.time is None or self.every is None:
+            return [f"step {k + 1}" for k in range(self.window)]
+        count, unit = self.every
+        import polars as pl
+
+        first = frame[self.time]
+        back = [first.dt.offset_by(f"-{count * k}{unit}") for k in range(self.window, 0, -1)]
+        times = pl.concat(back)
+        return [str(time) for time in (times.dt.month_end() if self.month_end else times)]
+
     def summary_rows(self) -> list:
         rows = []
         for name, mean, std in zip(self.columns, self.scaling.mean, self.scaling.std, strict=True):

@@ -220,7 +220,7 @@ class TextRows(Preprocessing):
 class TextExperiment(Experiment):
     """Experiment on texts, with batches of texts of similar length."""
 
-    def _inputs(self, y):
+    def fit_inputs(self, y):
         x = self.x[self.training]
         lengths = (x != 0).sum(axis=1)
         tokens = Tokens(x, lengths.astype(np.int32), 0, 0)

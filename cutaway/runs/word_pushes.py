@@ -116,7 +116,7 @@ def _text(rows, pushes: Pushes, truth, output, length: int) -> str:
     largest = float(np.abs(values).max()) if len(values) else 0.0
     words = []
     for token, value in zip(pushes.tokens, values, strict=True):
-        word = escape(_word(rows, token))
+        word = escape(word_of(rows, token))
         strength = abs(value) / largest if largest else 0.0
         if strength < PALEST:
             words.append(word)
@@ -140,7 +140,12 @@ def _text(rows, pushes: Pushes, truth, output, length: int) -> str:
     )
 
 
-def _word(rows, token) -> str:
+def word_of(rows, token) -> str:
+    """A token as people read it; of what has no text, such as padding, its name.
+
+    Args:
+        rows: TextRows or LanguageRows.
+    """
     return rows.tokenizer.decode([int(token)]) or rows.tokenizer.token(int(token))
 
 
@@ -174,5 +179,5 @@ def _over_texts(rows, found: list[Pushes]) -> str:
 
 
 def _listed(rows, means, tokens, column: int) -> str:
-    found = ", ".join(f"{_word(rows, t)} ({means[t][column]:+.3f})" for t in tokens)
+    found = ", ".join(f"{word_of(rows, t)} ({means[t][column]:+.3f})" for t in tokens)
     return found or "none"

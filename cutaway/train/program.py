@@ -19,6 +19,7 @@ from cutaway.nn.trees import call
 from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precision
 from cutaway.optim import Adam, ExponentialAverage, Optimizer
 from cutaway.optim.optimizer import noting_gradients
+from cutaway.train.frozen_weights import FrozenWeights
 from cutaway.train.row_weights import loss_of_rows, weights_of
 from cutaway.train.with_preparation import WithPreparation
 
@@ -44,6 +45,7 @@ class Program:
 
     Attributes:
         prepared: the network behind `prepare`, or the network.
+        frozen: FrozenWeights, single weights that are not trained; or None.
 
     Example:
         >>> import numpy as np
@@ -97,6 +99,7 @@ class Program:
         self.mix = mix
         self.average = average
         self.prepare = prepare
+        self.frozen: FrozenWeights | None = None
         self.prepared: Any = net if prepare is None else WithPreparation(prepare, net)
         if precision is not None:
             expect_choice(precision, PRECISIONS, what="precision")
@@ -256,7 +259,8 @@ class Program:
 
     def update(self) -> None:
         """The optimizer's step by the gradients that are there, and the average's."""
-        self.optimizer.step()
+        with contextlib.nullcontext() if self.frozen is None else self.frozen.kept():
+            self.optimizer.step()
         for parameter in self.net.parameters():  # also of those that the optimizer does not have
             parameter.grad = None
         if self.average is not None:
@@ -297,6 +301,7 @@ class Program:
         owners: dict[str, Any] = {"net": self.net}
         if stepping:
             owners |= {"optimizer": self.optimizer, "average": self.average}
+            owners |= {"frozen": self.frozen}
         owners |= {"mix": self.mix, "prepare": self.prepare}
         return {name: owner for name, owner in owners.items() if owner is not None}
 
@@ -363,7 +368,7 @@ class Program:
                     fix='for example change(lambda net: nn.widen(net, "0", 16))',
                 )
             for owner in self.owners().values():
-                if isinstance(owner, Optimizer | ExponentialAverage):
+                if isinstance(owner, Optimizer | ExponentialAverage | FrozenWeights):
                     owner.follow(change, net)
         return change
 
@@ -397,16 +402,17 @@ class Program:
             optimizer: function (net) -> Optimizer, needed with another net.
             loss: another loss.
         """
-        parts = (self.net, self.optimizer, self.average, self.mix, self.prepare)
-        own_net, own_optimizer, average, mix, prepare = copy.deepcopy(parts)  # shared ones stay so
+        parts = (self.net, self.optimizer, self.average, self.mix, self.prepare, self.frozen)
+        own_net, own_optimizer, average, mix, prepare, frozen = copy.deepcopy(parts)  # shared so
         if net is not None and optimizer is None:
             raise OptionError(
                 "a program was to get another network without an optimizer for it",
                 expected="optimizer=function (net) -> Optimizer",
                 fix="for example optimizer=program.optimizer.over",
             )
+        keeps_net = net is None
         net = own_net if net is None else net
-        return Program(
+        found = Program(
             net,
             loss=self.loss if loss is None else loss,
             objective=self.objective,
@@ -418,6 +424,8 @@ class Program:
             prepare=prepare,
             precision=self.precision,
         )
+        found.frozen = frozen if keeps_net else None
+        return found
 
     def fresh(self, seed: int = 0) -> "Program":
         """A copy to be trained.

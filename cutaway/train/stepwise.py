@@ -109,6 +109,11 @@ class StepwiseTraining:
         """Number of steps of an epoch; of a stream an estimate until the first one has ended."""
         return self.training.steps(self.batch_size)
 
+    @property
+    def lr(self) -> float:
+        """The learning rate of the next step, as a schedule has it."""
+        return self._steps.rates()[0]
+
     # running it
 
     def run(self, steps: int) -> dict[str, np.ndarray]:
@@ -184,11 +189,21 @@ class StepwiseTraining:
         return Position(place.steps - 1, place.epoch - 1, self.steps_per_epoch - 1)
 
     def prepare(self) -> None:
-        """Compile the step now, without running it; another thread may wait for it."""
+        """Compile step and validation now, without running them; another thread may do it."""
+        if not self.training.rows:
+            return
+        if self.validation is not None:
+            with self.program.computing():
+                self._evaluator.prepare(self.validation)
         block = self._current()
         step = self._looped(block)
         with self.program.computing(), self.program.in_mode(True):
             step.prepare_loop(0, 1, block.order, block.x, block.y, capacity=CAPACITY)
+
+    def prepare_next(self) -> None:
+        """Compile what `forward` and `backward` run, without running it."""
+        if self.training.rows:
+            self._next.prepare(*self.device_batch())
 
     def _looped(self, block: _Block):
         return self._steps.looped(block.x, self.steps_per_epoch, self.batch_size)
@@ -200,6 +215,22 @@ class StepwiseTraining:
         with self.program.computing(), self.program.averaged():
             return self._evaluator.evaluate(self.validation)
 
+    def replace_rows(self, x) -> None:
+        """Other inputs of the same rows, from the next step on; nothing is compiled.
+
+        Raises:
+            TrainingError: it trains on a stream.
+        """
+        if not isinstance(self.training, ArrayRows):
+            raise TrainingError(
+                "other inputs were given to a training on a stream",
+                expected="a training on arrays",
+            )
+        self.training = ArrayRows(x, self.training.y, self.training.indices)
+        if self.validation is not None:
+            self.validation = ArrayRows(x, self.validation.y, self.validation.indices)
+        self._block = None
+
     # looking into the next step
 
     def rows(self) -> np.ndarray:
@@ -209,17 +240,18 @@ class StepwiseTraining:
 
     def batch(self) -> tuple:
         """(x, y) of the next step, NumPy arrays."""
-        return map_leaves(np.asarray, self._batch())
+        return map_leaves(np.asarray, self.device_batch())
 
     def forward(self) -> dict[str, float]:
         """{"loss": ..., "loss_NAME": ...} of the next step, before its update."""
-        return self._next.losses(*self._batch())
+        return self._next.losses(*self.device_batch())
 
     def backward(self) -> dict[str, np.ndarray]:
         """{path of a parameter: ∂L/∂parameter} of the next step, see Program.gradients."""
-        return self._next.gradients(*self._batch())
+        return self._next.gradients(*self.device_batch())
 
-    def _batch(self) -> tuple:
+    def device_batch(self) -> tuple:
+        """(x, y) of the next step, JAX arrays."""
         block, rows = self._current(), self.rows()
         return map_leaves(lambda leaf: leaf[rows], (block.x, block.y))
 

@@ -7,7 +7,7 @@ and what needs arrays or networks is imported inside the methods.
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from cutaway.errors import DataError
 from cutaway.runs.kinds.data_source import DataSource
@@ -52,6 +52,20 @@ class NetworkInput:
     dtype: str
     sentences: list[str]
     other_shape: tuple[int, ...] | None = None
+
+
+class ColumnScale(NamedTuple):
+    """One number of an input, in the unit of the data: value = encoded * scale + shift.
+
+    Attributes:
+        name: as in `input_names`; of a column whose logarithm is taken, that of the logarithm.
+        unit: what the value counts, if its column is not a number: "days since 1970-01-01".
+    """
+
+    name: str
+    scale: float = 1.0
+    shift: float = 0.0
+    unit: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +175,31 @@ class DataKind:
 
     def input_names(self, rows: Any) -> list[str] | None:
         """Names of the numbers of an input, for explanations, drawings and reports."""
+        return None
+
+    def input_columns(self, rows: Any) -> list[ColumnScale] | None:
+        """The numbers of an input that is one row of numbers; None: it is something else."""
+        return None
+
+    def picture(self, rows: Any, x, y) -> Any:
+        """An encoded example as people see it, (height, width, 1 or 3) uint8; None: no picture.
+
+        Args:
+            rows: the preprocessing.
+            x: the encoded input, without an axis of rows.
+            y: its target, likewise.
+        """
+        return None
+
+    def step_names(self, rows: Any, x, frame) -> list[str] | None:
+        """Names of the steps of a sequence: the words of a text, the times of a series.
+
+        Padding has none. None: the examples are no sequences.
+
+        Args:
+            rows, x: see `picture`.
+            frame: the row of the data.
+        """
         return None
 
     def attribution_names(self, rows: Any, x, frame) -> list | None:

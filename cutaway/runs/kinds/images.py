@@ -70,6 +70,9 @@ class ImageKind(DataKind):
         ]
         return [NetworkInput("images", (height, width, rows.channels), "uint8", sentences)]
 
+    def picture(self, rows: "ImageRows", x, y):
+        return x
+
     def encoding(self, rows: "ImageRows", x, frame, spec):
         from cutaway.runs.row_encoding import standardizing_of_network
 

@@ -55,6 +55,11 @@ class LanguageKind(DataKind):
     def describe_outputs(self, rows, loss):
         return ["for each position the logits of the next token; softmax gives probabilities"]
 
+    def step_names(self, rows: "LanguageRows", x, frame):
+        from cutaway.runs.word_pushes import word_of
+
+        return [word_of(rows, k) for k in x if k != rows.tokenizer.padding]
+
     def encoding(self, rows: "LanguageRows", x, frame, spec):
         from cutaway.runs.row_encoding import token_encoding
 

@@ -67,6 +67,9 @@ class MaskKind(DataKind):
             )
         ]
 
+    def picture(self, rows: "MaskRows", x, y):
+        return x
+
     def describe_outputs(self, rows: "MaskRows", loss):
         from cutaway.runs.dense_networks import describe_classes
 

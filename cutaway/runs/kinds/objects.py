@@ -62,6 +62,9 @@ class ObjectKind(DataKind):
         ]
         return [NetworkInput("pictures", (*rows.size, rows.channels), "uint8", sentences)]
 
+    def picture(self, rows: "ObjectRows", x, y):
+        return x
+
     def describe_outputs(self, rows: "ObjectRows", loss):
         return [
             "boxes x1 y1 x2 y2 in pixels of the input, scores, classes, and which picture of the "

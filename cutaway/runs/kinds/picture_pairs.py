@@ -50,6 +50,11 @@ class PairKind(DataKind):
         ]
         return [NetworkInput("pictures", (*rows.size, rows.channels), "float32", sentences)]
 
+    def picture(self, rows: "PairRows", x, y):
+        from cutaway.runs.pair_rows import bytes_of
+
+        return bytes_of(x)
+
     def describe_outputs(self, rows: "PairRows", loss):
         colors = "red, green, blue" if rows.target_channels == 3 else "gray"
         return [f"pictures of the same size, channels last ({colors}), values from -1 to 1"]

@@ -56,6 +56,17 @@ class RecordingKind(DataKind):
         ]
         return [NetworkInput("spectrogram", shape, "float32", sentences)]
 
+    def picture(self, rows: "RecordingRows", x, y):
+        """The spectrogram: time to the right, high bands at the top, loud is bright."""
+        import numpy as np
+
+        low, high = float(x.min()), float(x.max())
+        gray = np.rint(255 * (x - low) / max(high - low, 1e-6)).astype(np.uint8)
+        return gray.T[::-1, :, None]
+
+    def step_names(self, rows: "RecordingRows", x, frame):
+        return [f"{k / 100:.2f} s" for k in range(len(x))]  # windows begin every 10 ms
+
     def encoding(self, rows: "RecordingRows", x, frame, spec):
         from cutaway.runs.row_encoding import standardizing_of_network
 

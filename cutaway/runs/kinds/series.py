@@ -51,6 +51,9 @@ class SeriesKind(DataKind):
             sentences.append(f"{name}: mean {mean:.6g}, std {std:.6g}")
         return [NetworkInput("window", (rows.window, len(rows.columns)), "float32", sentences)]
 
+    def step_names(self, rows: "SeriesRows", x, frame):
+        return rows.times_of_window(frame)
+
     def encoding(self, rows: "SeriesRows", x, frame, spec):
         from cutaway.runs.row_encoding import series_encoding
 

@@ -56,6 +56,11 @@ class TableKind(DataKind):
     def input_names(self, rows: "TableRows"):
         return rows.features
 
+    def input_columns(self, rows: "TableRows"):
+        from cutaway.runs.input_columns import table_columns
+
+        return table_columns(rows)
+
     def attribution_names(self, rows: "TableRows", x, frame):
         row = frame.row(0, named=True)
         return [f"{name} = {row[name]}" for name in rows.fitted.feature_sources]

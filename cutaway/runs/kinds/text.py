@@ -74,6 +74,11 @@ class TextKind(DataKind):
     def attribution_names(self, rows: "TextRows", x, frame):
         return [[rows.tokenizer.decode([int(t)]) if t else "" for t in x[0]]]
 
+    def step_names(self, rows: "TextRows", x, frame):
+        from cutaway.runs.word_pushes import word_of
+
+        return [word_of(rows, k) for k in x if k != rows.tokenizer.padding]
+
     def encoding(self, rows: "TextRows", x, frame, spec):
         from cutaway.runs.row_encoding import token_encoding
 

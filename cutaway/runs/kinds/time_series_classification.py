@@ -61,6 +61,9 @@ class TimeSeriesClassificationKind(DataKind):
         sentences = [f"series of {of}, unscaled; the network standardizes them itself"]
         return [NetworkInput("series", (rows.length, rows.channels), "float32", sentences)]
 
+    def step_names(self, rows: "TimeSeriesClassificationRows", x, frame):
+        return [f"step {k + 1}" for k in range(len(x))]
+
     def encoding(self, rows: "TimeSeriesClassificationRows", x, frame, spec):
         from cutaway.runs.row_encoding import standardizing_of_network
 

@@ -56,6 +56,9 @@ class VolumeKind(DataKind):
             )
         ]
 
+    def picture(self, rows: "VolumeRows", x, y):
+        return rows.flat(x, y)[0]
+
     def describe_outputs(self, rows: "VolumeRows", loss):
         from cutaway.runs.dense_networks import describe_classes
 

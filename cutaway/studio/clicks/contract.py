@@ -10,7 +10,7 @@ from cutaway.train import Program
 
 
 @dataclasses.dataclass
-class Clicked:
+class ClickedPlace:
     """A click, with the network it was on, as it was at that moment.
 
     Attributes:
@@ -63,7 +63,7 @@ class Click:
 
     what: ClassVar[str]
 
-    def tell(self, clicked: Clicked) -> Told:
+    def tell(self, clicked: ClickedPlace) -> Told:
         """The story of the click.
 
         Raises:

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from cutaway.studio.outputs import (
+from cutaway.studio.labeled_outputs import (
     class_names,
     first_output,
     predicts_classes,
@@ -16,7 +16,7 @@ MOST_CLASSES = 12  # each with a plane of its own; of more classes the winner is
 LEVELS = 5  # of a scale
 
 
-class Boundary(View):
+class BoundaryView(View):
     """Arrays: grid, (100, 100), or (classes, 100, 100) of more than two; the top row first.
 
     It holds the probability of the second of two classes, or that of each class; of a regression

@@ -80,7 +80,7 @@ class Scene:
         return column.low - margin, column.high + margin
 
 
-class Outputs:
+class LayerOutputs:
     """What the modules of a network returned in one forward pass.
 
     Attributes:
@@ -118,17 +118,17 @@ class Passes:
         self._made: dict[str, Any] = {}
 
     @property
-    def row(self) -> Outputs:
+    def row(self) -> LayerOutputs:
         """The pass of the row that is looked at."""
         return self._pass("row")
 
     @property
-    def plane(self) -> Outputs:
+    def plane(self) -> LayerOutputs:
         """The pass of GRID² points of the plane of two columns."""
         return self._pass("plane")
 
     @property
-    def thumbnail(self) -> Outputs:
+    def thumbnail(self) -> LayerOutputs:
         """The pass of THUMBNAIL² points of that plane."""
         return self._pass("thumbnail")
 
@@ -153,10 +153,10 @@ class Passes:
         with no_grad(), self.program.in_mode(False):
             yield
 
-    def _pass(self, name: str) -> Outputs:
+    def _pass(self, name: str) -> LayerOutputs:
         if name not in self._made:
             with self.evaluating():
-                self._made[name] = Outputs(self.program.net, self.inputs(name))
+                self._made[name] = LayerOutputs(self.program.net, self.inputs(name))
         return self._made[name]
 
 

@@ -15,7 +15,7 @@ from cutaway.studio.shapes import output_shapes
 from cutaway.studio.views.contract import Passes, View
 
 
-class Hidden(View):
+class HiddenView(View):
     """Arrays: states, (time, units), at most 64 of each."""
 
     name = "hidden"

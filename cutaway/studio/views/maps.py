@@ -15,7 +15,7 @@ ROOM = 131_072  # bytes of all maps
 KINDS = ("convolution", "pooling", "normalization", "activation")  # of layers that have maps
 
 
-class Maps(View):
+class MapsView(View):
     """Arrays: maps, (channels, height, width), each from its least (0) to its largest value (255).
 
     Of a series (channels, 1, time), of a volume its middle slice. Maps that are too large for a

@@ -11,7 +11,7 @@ MOST = 112  # pictures in a frame, 1,156 bytes each
 OF_LAYER = 48  # of them, of one layer
 
 
-class Neurons(View):
+class NeuronsView(View):
     """Arrays: PATH, (units, 34, 34) of each layer of neurons, after its activation; "input" too.
 
     Of a layer with many units the first ones.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cutaway.nn.trees import leaves
-from cutaway.studio.outputs import (
+from cutaway.studio.labeled_outputs import (
     class_names,
     class_numbers,
     predicts_classes,
@@ -15,7 +15,7 @@ from cutaway.studio.views.contract import Scene, View
 MOST = 500
 
 
-class Points(View):
+class PointsView(View):
     """Arrays: xy, (n, 2) in the table's units; y, class numbers or values; row and set of each.
 
     "set" is 0 for training rows, 1 for validation rows.

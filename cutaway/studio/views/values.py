@@ -9,7 +9,7 @@ from cutaway.studio.views.contract import Passes, Scene, View
 UNITS = 256  # shown of a layer
 
 
-class Values(View):
+class ValuesView(View):
     """Arrays of (units,): PATH, of each layer; z/PATH, what an activation got; input.
 
     Of a layer with more units the first ones.

@@ -8,7 +8,7 @@ from cutaway.studio.views.contract import Passes, Scene, View
 MOST = 32_768  # numbers in a frame; parameters beyond are left out
 
 
-class Weights(View):
+class WeightsView(View):
     """Arrays: PATH, all values of each parameter."""
 
     name = "weights"

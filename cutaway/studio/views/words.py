@@ -5,12 +5,17 @@ import numpy as np
 
 from cutaway.nn.trees import call, leaves
 from cutaway.runs.word_pushes import LONG
-from cutaway.studio.outputs import class_names, first_output, predicts_classes, probabilities
+from cutaway.studio.labeled_outputs import (
+    class_names,
+    first_output,
+    predicts_classes,
+    probabilities,
+)
 from cutaway.studio.shapes import output_shapes
 from cutaway.studio.views.contract import Passes, Scene, View
 
 
-class Words(View):
+class WordsView(View):
     """Arrays: pushes, (tokens,): the prediction minus that without the token.
 
     The prediction is the probability of the class that is looked at, or else of the second of two

@@ -5,7 +5,7 @@ import numpy as np
 from cutaway.errors import expect_range
 from cutaway.nn.trees import is_array
 from cutaway.story.text import number
-from cutaway.studio.clicks.contract import Click, Clicked
+from cutaway.studio.clicks.contract import Click, ClickedPlace
 from cutaway.studio.stories import told
 
 ACCURATE = 4096  # numbers of an input, up to which gradients are integrated
@@ -29,7 +29,7 @@ class InputClick(Click):
         return told(title, found, plotted=True)
 
 
-def _title(clicked: Clicked, names, values: np.ndarray) -> str:
+def _title(clicked: ClickedPlace, names, values: np.ndarray) -> str:
     index = clicked.index if values.ndim == len(clicked.index) else (0, *clicked.index)
     if len(index) != values.ndim:
         return "What the prediction owes to its inputs"
@@ -41,7 +41,7 @@ def _title(clicked: Clicked, names, values: np.ndarray) -> str:
     return f"The prediction owes {number(values[index])} to {name}"
 
 
-def _names(clicked: Clicked) -> list[str] | None:
+def _names(clicked: ClickedPlace) -> list[str] | None:
     """Of the columns of a table, or of the tokens of a text."""
     if clicked.subject.inputs is not None:
         return [column.name for column in clicked.subject.inputs]

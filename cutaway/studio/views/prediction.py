@@ -10,7 +10,7 @@ from cutaway.runs.drawn_boxes import drawn_boxes
 from cutaway.runs.drawn_masks import blended, visible_colors
 from cutaway.runs.pair_rows import in_color
 from cutaway.story.text import number
-from cutaway.studio.outputs import (
+from cutaway.studio.labeled_outputs import (
     class_names,
     class_numbers,
     first_output,
@@ -25,7 +25,7 @@ MOST = 128  # outputs of a row
 LEAST_SCORE = 0.3  # of a box that is drawn
 
 
-class Output(View):
+class OutputView(View):
     """Arrays: value, (outputs,) probabilities or raw values; picture, of outputs that are one.
 
     A picture is (height, width, 3), or (height, width) of one channel: the input under the colors

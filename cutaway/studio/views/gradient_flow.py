@@ -8,7 +8,7 @@ from cutaway.studio.views.contract import Passes, Scene, View
 MOST = 512  # parameters
 
 
-class Gradients(View):
+class GradientsView(View):
     """Arrays of one number per parameter: mean |∂L/∂w|, the same relative to mean |w|, and zeros.
 
     "zeros" is the fraction of gradients that are 0.

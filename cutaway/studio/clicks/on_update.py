@@ -6,7 +6,7 @@ from cutaway.engine import Tensor
 from cutaway.errors import OptionError
 from cutaway.explain import UpdateStory, explain_update
 from cutaway.nn.trees import map_leaves
-from cutaway.studio.clicks.contract import Click, Clicked
+from cutaway.studio.clicks.contract import Click, ClickedPlace
 from cutaway.studio.stories import told
 
 
@@ -25,11 +25,11 @@ class UpdateClick(Click):
         return told(f"The next step of {story.name}", story)
 
 
-def _of_row(clicked: Clicked) -> UpdateStory:
+def _of_row(clicked: ClickedPlace) -> UpdateStory:
     return clicked.why.update(clicked.optimizer, clicked.path, clicked.index)
 
 
-def _of_batch(clicked: Clicked) -> UpdateStory:
+def _of_batch(clicked: ClickedPlace) -> UpdateStory:
     """By the gradients that the next step will find, under the weight's name in the network."""
     program, optimizer, trace = clicked.program, clicked.optimizer, clicked.why.trace
     assert program is not None and optimizer is not None
