@@ -49,7 +49,8 @@ class FrameViews:
             for view in self.views:
                 own = {**of_view.get(view.name, {}), **view.looked(self.scene)}
                 headers[view.name] = view.header(self.scene, own)
-                arrays |= {f"{view.name}/{name}": array for name, array in own.items()}
+                sent = view.sent(self.scene, own)
+                arrays |= {f"{view.name}/{name}": array for name, array in sent.items()}
         self.is_ready = True
         return arrays, headers
 

@@ -9,8 +9,8 @@ import cutaway as ct
 from cutaway.errors import CutawayError, OptionError
 from cutaway.nn.trees import map_leaves
 from cutaway.studio.clicks import CLICKS
-from cutaway.studio.clicks.contract import Clicked
-from cutaway.studio.clicks.head import HeadStory
+from cutaway.studio.clicks.contract import ClickedPlace
+from cutaway.studio.clicks.on_head import HeadStory
 from cutaway.train import ArrayRows, StepwiseTraining
 from tests.studio.scenes import SUBJECTS, dense, recurrent, regression
 
@@ -22,12 +22,12 @@ def subject_of(name):
     return SUBJECTS[name]()
 
 
-def clicked_on(subject, path="", index=(), *, batch=None) -> Clicked:
+def clicked_on(subject, path="", index=(), *, batch=None) -> ClickedPlace:
     program = subject.program.copied()
     x, y = (map_leaves(lambda leaf: leaf[ROW : ROW + 1], t) for t in (subject.x, subject.y))
     names = None if subject.inputs is None else [c.name for c in subject.inputs]
     why = program.explain(x, y, names=names)
-    return Clicked(subject, why, program.optimizer, path, tuple(index), ROW, batch, program)
+    return ClickedPlace(subject, why, program.optimizer, path, tuple(index), ROW, batch, program)
 
 
 def tell(what, subject, path="", index=(), **options):
