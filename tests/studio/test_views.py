@@ -410,3 +410,65 @@ def test_views_of_a_volume_or_of_texts_of_another_kind_do_not_fit_a_table():
     for make in (segmentation, transformer):
         assert not VIEWS["boundary"].fits(scene_of(make()))
     assert not VIEWS["words"].fits(scene("dense"))
+
+
+def test_of_a_long_series_the_last_steps_are_shown():
+    rng = np.random.default_rng(0)
+    subject = recurrent()
+    subject.x = rng.normal(size=(16, 100, 3)).astype(np.float32)
+    subject.tokens = lambda row: [f"day {k}" for k in range(100)]
+    net = ct.Sequential(ct.GRU(3, 4), ct.nn.LastStep(), ct.Linear(4, 1))
+    subject.program = type(subject.program)(net, loss=subject.program.loss)
+    s = scene_of(subject)
+    arrays, headers = rendered(s, "hidden", "gates")
+    expected = ct.explain.hidden_states(net, subject.x[0]).values[36:]
+    np.testing.assert_allclose(arrays["hidden"]["states"], expected, atol=1e-6)
+    np.testing.assert_allclose(arrays["gates"]["h"], expected, atol=1e-6)
+    for header in headers.values():
+        assert header["first"] == header["left_out"]["steps"] == 36
+        assert header["steps"][0] == "day 36"
+        assert len(header["steps"]) == 64
+
+
+def test_a_predicted_picture_is_shown_in_the_range_of_its_targets():
+    subject = convolutional()
+    net = ct.Sequential(ct.Conv2d(1, 3, 3, padding=1), ct.Tanh())
+    subject.y = np.random.default_rng(0).uniform(-1, 1, (16, 12, 12, 3)).astype(np.float32)
+    subject.program = type(subject.program)(net, loss=ct.losses.mean_absolute_error)
+    subject.task = "translation"
+    s = scene_of(subject)
+    picture = rendered(s, "output")[0]["output"]["picture"]
+    expected = np.clip((run(s, subject.x[:1])[0] + 1) * 127.5, 0, 255)
+    assert (picture.dtype, picture.shape) == (np.uint8, (12, 12, 3))
+    np.testing.assert_allclose(picture, expected, atol=0.501)
+
+
+class Finder(ct.Module):
+    """A detector of one box, which is a parameter; a second one is no detection."""
+
+    def __init__(self):
+        self.box = ct.Parameter(np.array([2.0, 3, 9, 8], np.float32))
+
+    def forward(self, x):
+        box = self.box.reshape(1, 1, 4)
+        return {
+            "boxes": ct.ops.concatenate([box, box * 0], axis=1),
+            "scores": ct.Tensor(np.array([[0.9, 0.8]], np.float32)),
+            "classes": ct.Tensor(np.array([[1, -1]])),
+            "valid": ct.Tensor(np.array([[True, False]])),
+        }
+
+
+def test_predicted_boxes_are_drawn_on_the_picture():
+    subject = convolutional()
+    objective = functools.partial(lambda net, x, y: (net.box**2).mean())
+    subject.program = type(subject.program)(Finder(), objective=objective)
+    subject.task = "detection"
+    s = scene_of(subject)
+    picture = rendered(s, "output")[0]["output"]["picture"]
+    before = np.repeat(subject.picture(0), 3, axis=-1)
+    changed = (picture != before).any(axis=-1)
+    expected = np.zeros((12, 12), bool)
+    expected[3:8, 2:9] = True
+    expected[4:7, 3:8] = False  # the line alone
+    np.testing.assert_array_equal(changed, expected)
