@@ -170,10 +170,12 @@ class Lane:
 
     def shown(self, look: Look) -> FrameViews:
         """The program of the frames for a look, which may not be compiled yet."""
-        found = self._shown.pop(look, None)
+        made_of = (look.views, look.layer, look.output, look.head)
+        found = self._shown.pop(made_of, None)
         if found is None:
             found = FrameViews(self.scene(look))
-        self._shown[look] = found
+        found.look_at(self.scene(look))
+        self._shown[made_of] = found
         while len(self._shown) > KEPT_PROGRAMS:
             del self._shown[next(iter(self._shown))]
         return found
