@@ -39,6 +39,7 @@ def new_widget(session: Session, still: str = "") -> Any:
 
         def __init__(self):
             super().__init__()
+            _obey_subshells(self.comm)
             self._cell = CellWatch()
             self._hearing = Hearing(running_loop(), self._cell.is_running)
             self._client = session.connect(self._deliver, paced=True)
@@ -75,3 +76,17 @@ def new_widget(session: Session, still: str = "") -> Any:
             super().close()
 
     return StudioWidget()
+
+
+def _obey_subshells(comm: Any) -> None:
+    """Let a view be heard in the subshell that it asks for, so that it can pause while a cell runs.
+
+    ipykernel 7.4 takes it to the loop instead from which the comm was used last, which may be that
+    of the cell, or of a subshell that exists no more. Other kernels have no such rule.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = _as_asked
+
+
+def _as_asked(data: Any, subshell: str | None) -> str | None:
+    return subshell

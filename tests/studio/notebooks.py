@@ -13,6 +13,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.studio.chromium import Page
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 120  # until a server answers: a loaded machine takes long
 
@@ -94,8 +96,8 @@ def _wait_until_it_answers(server: subprocess.Popen, url: str) -> None:
 
 
 @contextlib.contextmanager
-def jupyterlab(folder: Path, name: str) -> Iterator[str]:
-    """JupyterLab; the address that opens the notebook `name` of this folder."""
+def jupyterlab(folder: Path) -> Iterator[str]:
+    """JupyterLab for the folder; "{}" in its address is a folder in it with a notebook of.ipynb."""
     port, token = free_port(), secrets.token_hex(16)
     command = [
         "jupyterlab",
@@ -106,12 +108,11 @@ def jupyterlab(folder: Path, name: str) -> Iterator[str]:
         f"--ServerApp.root_dir={folder}",
         f"--IdentityProvider.token={token}",
         "--LabApp.expose_app_in_browser=True",
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
     base = f"http://127.0.0.1:{port}"
     with served(command, f"{base}/api/status?token={token}", folder):
-        yield f"{base}/lab/tree/{name}?token={token}"
+        # a workspace of its own: nothing else is opened again
+        yield f"{base}/lab/workspaces/{{0}}/tree/{{0}}/of.ipynb?token={token}"
 
 
 @contextlib.contextmanager
@@ -122,3 +123,117 @@ def marimo(folder: Path, name: str, mode: str = "run") -> Iterator[str]:
     command += ["--host", "127.0.0.1"]
     with served(command, f"http://127.0.0.1:{port}/health", folder):
         yield f"http://127.0.0.1:{port}/"
+
+
+# the studios on a page, also those in shadow roots
+STUDIOS = """(() => {
+  const found = [];
+  const walk = (root) => {
+    for (const element of root.querySelectorAll("*")) {
+      if (element.classList.contains("cutaway-studio")) found.push(element);
+      if (element.shadowRoot) walk(element.shadowRoot);
+    }
+  };
+  walk(document);
+  return found;
+})()"""
+
+# the notebook on a page of JupyterLab
+LAB = "window.jupyterapp?.shell?.currentWidget"
+
+
+class Views:
+    """The views of a studio on a page."""
+
+    def __init__(self, page: Page):
+        self.page = page
+
+    def show(self, count: int) -> None:
+        """Wait until so many have drawn a frame."""
+        drawn = f"{STUDIOS}.filter((one) => one.dataset.frame && one.querySelector('[data-node]'))"
+        self.page.wait(f"{drawn}.length === {count}")
+
+    def are_gone(self) -> None:
+        """Wait until there is none."""
+        self.page.wait(f"{STUDIOS}.length === 0")
+
+    def steps(self) -> list[int]:
+        """The step that each shows."""
+        of_one = "+one.querySelector('[data-number=step]').dataset.value"
+        return self.page.value(f"{STUDIOS}.map((one) => {of_one})")
+
+    def go_on(self) -> None:
+        """Wait until each has shown ten more frames and a later step."""
+        before, frames = self.steps(), self._frames()
+        assert len(before) > 0
+        later = f"+one.querySelector('[data-number=step]').dataset.value > {json.dumps(before)}[k]"
+        more = f"+one.dataset.frame >= {json.dumps(frames)}[k] + 10"
+        self.page.wait(f"{STUDIOS}.every((one, k) => {later} && {more})")
+
+    def _frames(self) -> list[int]:
+        return self.page.value(f"{STUDIOS}.map((one) => +one.dataset.frame)")
+
+    def press_play(self) -> None:
+        """Press the first one's button that plays and pauses."""
+        self.page.click(":nth-match(.cutaway-studio [data-do=play], 1)")
+
+    def are_playing(self, playing: bool) -> None:
+        """Wait until their buttons say so."""
+        pressed = f"one.querySelector('[data-do=play]').ariaPressed === '{json.dumps(playing)}'"
+        self.page.wait(f"{STUDIOS}.every((one) => {pressed})")
+
+    def say(self, text: str) -> None:
+        """Wait until one of them says this of its connection; "": none says anything."""
+        said = "one.querySelector('.connection')?.innerText ?? ''"
+        have = f"({said}).includes({json.dumps(text)})" if text else f"({said}) === ''"
+        self.page.wait(f"{STUDIOS}.{'some' if text else 'every'}((one) => {have})")
+
+
+class Notebook(Views):
+    """A notebook on a page of JupyterLab.
+
+    Args:
+        page: the Page.
+        cells: how many it has.
+    """
+
+    def __init__(self, page: Page, cells: int):
+        super().__init__(page)
+        self.cells = cells
+        self.is_ready()
+
+    def is_ready(self) -> None:
+        """Wait until its kernel is idle."""
+        status = f"{LAB}?.sessionContext?.session?.kernel?.status"
+        self.page.wait(f"{status} === 'idle' && {LAB}.content.widgets.length === {self.cells}")
+
+    def run(self, number: int) -> None:
+        """Run a cell and wait until it has begun."""
+        before = self.page.value(f"{_cell(number)}.executionCount")
+        # by its number: JupyterLab takes cells that are far away out of the page
+        chosen = f"Object.assign({LAB}.content, {{activeCellIndex: {number}, mode: 'command'}})"
+        self.page.value(f"void {chosen}.activate()")
+        self.page.press("Control+Enter")
+        begun = f"{_cell(number)}.executionCount !== {json.dumps(before)}"
+        self.page.wait(f"{begun} || {_cell(number)}.executionState === 'running'")
+
+    def is_running(self, number: int) -> bool:
+        """Whether a cell has not ended."""
+        return self.page.value(f"{_cell(number)}.executionState") == "running"
+
+    def has_run(self, number: int) -> None:
+        """Wait until a cell has ended."""
+        self.page.wait(f"{_cell(number)}.executionState === 'idle'")
+
+    def command(self, name: str, **given) -> None:
+        """A command of JupyterLab."""
+        call = f"jupyterapp.commands.execute({json.dumps(name)}, {json.dumps(given)})"
+        self.page.value(f"{call}.then(() => 0)")
+
+    def restart_kernel(self) -> None:
+        """Restart it without being asked."""
+        self.page.value(f"{LAB}.sessionContext.session.kernel.restart().then(() => 0)")
+
+
+def _cell(number: int) -> str:
+    return f"{LAB}.content.widgets[{number}].model"
