@@ -13,13 +13,14 @@ from cutaway.errors import CutawayError, OptionError
 from cutaway.studio.background import Background, say_where
 from cutaway.studio.client import Client, parsed
 from cutaway.studio.commands import ANY
-from cutaway.studio.wire import packed
 from cutaway.studio.greeting import greeting
-from cutaway.studio.side_by_side import Lanes
+from cutaway.studio.live_doctor import LiveDoctor
 from cutaway.studio.look import Look
 from cutaway.studio.pace import Pace
+from cutaway.studio.side_by_side import Lanes
 from cutaway.studio.subject import Subject
 from cutaway.studio.telling import tell
+from cutaway.studio.wire import packed
 
 REMEMBER_SECONDS = 0.25  # between two remembered states while it plays
 MEMORY_SECONDS = 0.5  # between two messages of what is remembered
@@ -39,6 +40,7 @@ class Session:
     Attributes:
         lanes: the Lanes.
         pace: the Pace.
+        doctor: the LiveDoctor.
         look: the Look.
         is_playing: whether it trains.
         phase: how far the next step was led: None, "forward" or "backward".
@@ -54,6 +56,7 @@ class Session:
         self._clients: list[Client] = []
         self._background = Background(self._todo.put)
         self.lanes = Lanes(subject, self._background, self.say, self.show, lambda: self.look)
+        self.doctor = LiveDoctor(self.lanes, self._background, self.say)
         self._is_new = True  # something is to be shown that no frame has shown
         self._frames = 0
         self._began = time.monotonic()
@@ -104,6 +107,7 @@ class Session:
         try:
             while self._obey():
                 self._train()
+                self.doctor.look()
                 self._publish()
                 self._say_memory()
         except BaseException as error:
@@ -340,6 +344,10 @@ class Session:
     def tell(self, click, client: Client) -> None:
         """Answer a click with a story."""
         tell(self, click, client, self._background)
+
+    def try_finding(self, lane: int, finding: int) -> None:
+        """Try what the doctor prescribes, on a copy beside."""
+        self.doctor.try_finding(lane, finding)
 
 
 def _raise(error: Exception) -> None:

@@ -130,17 +130,21 @@ class Lanes:
 
     def put_beside(self, lane: Lane, program: Program, title: str) -> int:
         """A lane for a program that goes on from where another lane is."""
-        free = next(k for k in range(MOST_LANES) if k not in self.all)
-        training = new_training(self._noisy_subject(), program)
+        training = new_training(self.noisy_subject(), program)
         self._at_position_of(training, lane.training)
-        other = Lane(free, self.subject, training, title)
+        other = self.add(training, title)
         other.curve, other.validation_curve = lane.curve.copied(), lane.validation_curve.copied()
         other.validation = lane.validation
-        self.all[free] = other
+        return other.number
+
+    def add(self, training: StepwiseTraining, title: str) -> Lane:
+        """A lane for a training; there is room for it."""
+        free = next(k for k in range(MOST_LANES) if k not in self.all)
+        lane = self.all[free] = Lane(free, self.subject, training, title)
         self._say({"type": "lanes", "lanes": sorted(self.all)})
-        self.describe(other)
+        self.describe(lane)
         self._changed()
-        return free
+        return lane
 
     def drop(self, number: int) -> None:
         """Without this lane."""
@@ -192,7 +196,7 @@ class Lanes:
             program = lane.program.copied()
         for edit in wanted.edits:
             program = edit(program)
-        training = new_training(self._noisy_subject(), program)
+        training = new_training(self.noisy_subject(), program)
         self._at_position_of(training, lane.training)
         return training
 
@@ -280,14 +284,15 @@ class Lanes:
                 expected="a table or pictures",
             )
         self.noise = value
-        subject = self._noisy_subject()
+        subject = self.noisy_subject()
         self.subject.x = subject.x
         for lane in self:
             lane.training.replace_rows(subject.x)
             lane.forget_shown()
         self._changed()
 
-    def _noisy_subject(self) -> Subject:
+    def noisy_subject(self) -> Subject:
+        """The subject with the noise on its rows."""
         noisy = copy.copy(self.subject)
         noisy.x = self._x
         if not self.noise:
