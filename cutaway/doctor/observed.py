@@ -2,11 +2,16 @@
 
 import functools
 
+import numpy as np
+
 from cutaway.doctor.evidence import Evidence, ValidationTraining
 from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.errors import CutawayError
 
 OF_WEIGHTS = ("layers", "final_loss", "outputs")  # cached properties
+
+
+FLAT = 0.02  # of the scale of the loss
 
 
 class NoExperimentError(CutawayError):
@@ -66,6 +71,15 @@ class LiveEvidence(ObservedEvidence):
         for owner in (self, *self.heads):
             for name in OF_WEIGHTS:
                 owner.__dict__.pop(name, None)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the loss of the last quarter of the steps is that of the quarter before."""
+        width = len(self.course) // 4
+        if width < 2:
+            return False
+        before, now = (np.median(self.course[-2 * width : -width]), np.median(self.course[-width:]))
+        return bool(abs(now - before) < FLAT * self.scale)
 
     @functools.cached_property
     def sample(self) -> tuple:

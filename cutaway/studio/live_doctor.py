@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import statistics
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -199,8 +200,8 @@ class LiveDoctor:
         self.looks += 1
         self.seconds += seconds
         self._costs = [*self._costs[-2:], seconds]
-        # what compiles in the first ones says nothing of the next
-        cost = min(self._costs) if len(self._costs) == 3 else 0.0
+        # a look that compiles something says nothing of the next
+        cost = statistics.median(self._costs) if len(self._costs) == 3 else 0.0
         self._due = time.monotonic() + min(MOST_SECONDS, max(LEAST_SECONDS, cost / FRACTION))
         if self._cases.get(number) is case:
             self._compare(number, case, found)

@@ -178,7 +178,20 @@ class Patient:
 
     def _with_trial(self, finding: Finding) -> Found:
         possible = (p for p in finding.prescriptions if p.changes and self._is_possible(p))
-        return Found(finding, next(possible, None), finding.code in self._going_on)
+        return Found(self._dated(finding), next(possible, None), finding.code in self._going_on)
+
+    def _dated(self, finding: Finding) -> Finding:
+        """A finding in words of a training that goes on, from its last change on."""
+        begun = self.beginning.state.position.steps
+        then = "before training" if not begun else f"at step {begun}"
+        evidence = [
+            dataclasses.replace(
+                measure,
+                what=measure.what.replace("after training", "now").replace("before training", then),
+            )
+            for measure in finding.evidence
+        ]
+        return dataclasses.replace(finding, evidence=evidence)
 
     def _is_possible(self, prescription: Prescription) -> bool:
         """Whether its changes fit, and change nothing but the program."""
