@@ -147,12 +147,13 @@ _PACKAGES = (
     "runs",
     "search",
     "story",
+    "studio",
     "train",
     "weights",
 )
 # packages whose leaves are found by being there: a new one needs no line above
 _OPEN = ("cutaway.nn", "cutaway.optim")
-CALLABLE_PACKAGES = ("explain",)  # by callable_package.make_callable
+CALLABLE_PACKAGES = ("explain", "studio")  # by callable_package.make_callable
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *_HOME_OF, *_PACKAGES]

@@ -192,6 +192,11 @@ class explain:
     from cutaway.explain.pixels import pixel_evidence as pixel_evidence
     def __new__(cls, net: Module, x, y=None, *, loss=None, objective=None, beside=None, names=None, symbol=None) -> Explanation: ...
 
+class studio:
+    """Open a studio: a network that trains before one's eyes, with every number one click away."""
+    from cutaway.studio.open_studio import Studio as Studio
+    def __new__(cls, what: Any=None, x: Any=None, y: Any=None, *, target: str | None=None, loss: Any=None, validation: Any=None, batch_size: int | None=None, seed: int | None=None, classes: list[str] | None=None, names: list[str] | None=None, title: str | None=None, **options: Any) -> Studio: ...
+
 __all__ = [
     "ActivationLayer",
     "Adadelta",
@@ -343,6 +348,7 @@ __all__ = [
     "search",
     "seed",
     "story",
+    "studio",
     "train",
     "train_table",
     "transfer",

@@ -31,6 +31,7 @@ app = typer.Typer(
 
 COMMANDS = (
     on_data.train,
+    on_data.studio,
     on_data.tune,
     on_data.compare,
     on_runs.predict,
@@ -50,17 +51,18 @@ COMMANDS = (
 FIRST = """Deep learning with the side panel off. What to try first:
 
   cutaway train                           trains on a bundled table, in seconds
+  cutaway studio                          a live page of a network in training
   cutaway explain runs/students --row 3   why the network predicts what it does
   cutaway doctor runs/students            whether it learned, and what to change
   cutaway train DATA --target COLUMN      your table, images, texts or sound
   cutaway predict RUN DATA                predictions for new data
   cutaway compare DATA --target COLUMN    is it better than simple models?
-  cutaway race rosenbrock                 ten optimizers on a test function
 
 All commands: cutaway --help. Of one: cutaway train --help
 Completion with the tab key: cutaway --install-completion"""
 
-PATHS = ("--out", "--html", "--png", "--input")  # options that name a file or a folder
+# options that name a file or a folder
+PATHS = ("--out", "--html", "--png", "--input", "--certificate", "--key", "--lesson", "--record")
 
 
 def _version(wanted: bool) -> None:

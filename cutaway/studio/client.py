@@ -9,8 +9,8 @@ import msgspec
 from cutaway.errors import OptionError
 
 ROOM = 3  # frames that a page may not have drawn yet
-REPORTS = 3.0  # seconds without a report, after which a paced client gets no more frames
 SLOWEST, FASTEST = 1.0, 15.0  # frames per second of a paced client
+BYTES_PER_SECOND = 480_000  # of frames to a paced client: more pile up on the way
 
 
 class Client:
@@ -27,8 +27,9 @@ class Client:
         self.session = session
         self.deliver = deliver
         self.paced = paced
-        self.rate = 10.0  # frames per second, if paced
-        self._sent = self._drawn = 0
+        self.rate = 12.0  # frames per second, if paced
+        self.is_listening = True  # whether a paced client shows what it gets
+        self._under_way: list[int] = []  # numbers of the frames that are not drawn yet
         self._next_at = 0.0
         self._lock = threading.Lock()
 
@@ -46,21 +47,20 @@ class Client:
         """Whether a frame would be drawn soon."""
         with self._lock:
             if self.paced:
-                return now >= self._next_at
-            return self._sent - self._drawn < ROOM
+                return self.is_listening and now >= self._next_at
+            return len(self._under_way) < ROOM
 
-    def send_frame(self, message: bytes, now: float) -> None:
+    def send_frame(self, number: int, message: bytes, now: float) -> None:
         """Deliver a frame that there is room for."""
         with self._lock:
-            self._sent += 1
-            self._next_at = now + 1 / self.rate
+            self._under_way.append(number)
+            self._next_at = now + max(1 / self.rate, len(message) / BYTES_PER_SECOND)
         self.deliver(message)
 
     def acknowledge(self, number: int) -> None:
-        """The page has drawn a frame."""
-        del number  # frames that were dropped on the way are not drawn later
+        """The page has drawn a frame; those before it that it has not drawn were dropped."""
         with self._lock:
-            self._drawn = min(self._drawn + 1, self._sent)
+            self._under_way = [sent for sent in self._under_way if sent > number]
 
     def report(self, drawn: int, milliseconds: float) -> None:
         """The widget has drawn so many frames in the last second, each in this time."""
@@ -73,7 +73,7 @@ class Client:
     def reset(self) -> None:
         """It begins anew: nothing is on the way."""
         with self._lock:
-            self._sent = self._drawn = 0
+            self._under_way = []
 
 
 def parsed(message: bytes | str | dict, commands) -> Any:

@@ -23,11 +23,12 @@ def described(lane, look: Look) -> dict[str, Any]:
     views = [view for view in VIEWS.values() if view.fits(scene)]
     shown_by = {view.name: set(view.layers(scene)) for view in views if view.has_layer}
     dense = dense_layers(net)
+    innermost, of_views = shown_modules(net), set().union(*shown_by.values())
     layers = [
         {**_layer(net, path, module), "views": [n for n, at in shown_by.items() if path in at]}
-        for path, module in shown_modules(net).items()
+        for path, module in net.modules().items()
+        if path in innermost or path in of_views  # such as attention, which has layers inside
     ]
-    frozen = [p for p, parameter in net.named_parameters().items() if not parameter.requires_grad]
     return {
         "type": "lane",
         "lane": lane.number,
@@ -42,7 +43,7 @@ def described(lane, look: Look) -> dict[str, Any]:
             for v in views
         ],
         "optimizer": optimizer_of(program),
-        "frozen": frozen,
+        "frozen": _frozen(program),
     }
 
 
@@ -118,6 +119,17 @@ def _layer(net, path: str, module: Module) -> dict[str, Any]:
             "remove": in_chain and is_hidden,
         },
     }
+
+
+def _frozen(program) -> list[Any]:
+    """Paths of frozen parameters, and {"path", "index"} of single frozen weights."""
+    named = program.net.named_parameters().items()
+    found: list[Any] = [path for path, parameter in named if not parameter.requires_grad]
+    if program.frozen is not None:
+        for path, parameter in named:
+            indices = program.frozen.indices(parameter)
+            found += [{"path": path, "index": list(index)} for index in indices]
+    return found
 
 
 def _last_linear(net) -> str | None:

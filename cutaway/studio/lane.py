@@ -74,6 +74,7 @@ class Lane:
         title: on the page, when there are two.
         is_trial: whether it tries what the doctor prescribes, and may make room for another trial.
         trouble: the error that ended the last steps, or None.
+        is_ready: whether its step is compiled: it is not trained before.
     """
 
     def __init__(self, number: int, subject: Subject, training: StepwiseTraining, title: str = ""):
@@ -81,11 +82,11 @@ class Lane:
         self.title = title
         self.is_trial = False
         self.trouble: TrainingError | None = None
+        self.is_ready = False  # whether its step is compiled
         self.memory = Memory()
         self.curve, self.validation_curve = Curve(), Curve()
         self.validation: dict[str, float] | None = None
         self._validated = -1  # step of the last validation
-        self._has_validated = False
         self._validate_at = 0.0
         self._rate = _Rate()
         self._shown: dict[Any, FrameViews] = {}
@@ -156,7 +157,7 @@ class Lane:
             whether it has validated.
         """
         step = self.training.position.steps
-        if self.training.validation is None or step == self._validated:
+        if self.training.validation is None or step == self._validated or not self.is_ready:
             return False
         began = time.monotonic()
         if not now and began < self._validate_at:
@@ -164,9 +165,7 @@ class Lane:
         self.validation = self.training.evaluate()
         self._validated = step
         ended = time.monotonic()
-        seconds = ended - began if self._has_validated else 0.0  # the first one compiles
-        self._has_validated = True
-        self._validate_at = ended + max(0.1, seconds / VALIDATING)
+        self._validate_at = ended + max(0.1, (ended - began) / VALIDATING)
         if self.validation is not None and step:
             self.validation_curve.add(step, [self.validation["loss"]])
         return True
@@ -182,10 +181,12 @@ class Lane:
 
     def shown(self, look: Look) -> FrameViews:
         """The program of the frames for a look, which may not be compiled yet."""
-        found = self._shown.pop(look, None)
+        made_of = (look.views, look.layer, look.output, look.head)
+        found = self._shown.pop(made_of, None)
         if found is None:
             found = FrameViews(self.scene(look))
-        self._shown[look] = found
+        found.look_at(self.scene(look))
+        self._shown[made_of] = found
         while len(self._shown) > KEPT_PROGRAMS:
             del self._shown[next(iter(self._shown))]
         return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cutaway.errors import OptionError
 from cutaway.studio.background import Background, say_where
 from cutaway.studio.lane import Lane, new_training
-from cutaway.studio.side_by_side import MOST_LANES, Lanes
+from cutaway.studio.side_by_side import MOST_LANES, LaneSet
 
 if TYPE_CHECKING:
     from cutaway.studio.patient import Found, Moment, Patient
@@ -73,7 +73,7 @@ class LiveDoctor:
     Called on the session's thread, and raises nothing into it but what a command gets.
 
     Args:
-        lanes: the Lanes.
+        lanes: the LaneSet.
         background: for looking.
         say: function (message) to all clients.
 
@@ -82,7 +82,7 @@ class LiveDoctor:
         seconds: that they took, without preparing and, of small networks, without waiting.
     """
 
-    def __init__(self, lanes: Lanes, background: Background, say: Callable[[dict], None]):
+    def __init__(self, lanes: LaneSet, background: Background, say: Callable[[dict], None]):
         self.lanes = lanes
         self._background, self._say = background, say
         self._cases: dict[int, _Case] = {}

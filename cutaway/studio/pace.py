@@ -5,6 +5,7 @@ import time
 CHUNK_SECONDS = 0.008  # of steps in a row: a click is answered within a frame
 FULL = 0.06  # most of the time that frames may take at full speed
 PACED = 0.5  # the same while the training waits between its steps
+FEWEST, MOST = 10.0, 0.4  # so many frames per second there are at least, for at most this much
 LATE = 0.25  # seconds of steps that are made up for, when others took the time
 
 
@@ -68,7 +69,8 @@ class Pace:
     def made_frame(self, began: float, seconds: float) -> None:
         """A frame was made in this time."""
         part = FULL if self.per_second is None else PACED
-        self._next_frame = began + max(1 / self.frames, seconds / part)
+        cheap = max(1 / self.frames, seconds / part)
+        self._next_frame = began + min(cheap, max(1 / FEWEST, seconds / MOST))
 
     def frame_wait(self, now: float) -> float:
         """Seconds until the next frame is due."""

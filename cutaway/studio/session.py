@@ -1,5 +1,6 @@
 """Session: the one thread that owns the networks of a studio, and what it tells its clients."""
 
+import atexit
 import queue
 import threading
 import time
@@ -17,8 +18,9 @@ from cutaway.studio.greeting import greeting
 from cutaway.studio.live_doctor import LiveDoctor
 from cutaway.studio.look import Look
 from cutaway.studio.pace import Pace
-from cutaway.studio.side_by_side import Lanes
+from cutaway.studio.side_by_side import LaneSet
 from cutaway.studio.subject import Subject
+from cutaway.studio.surface_message import survey
 from cutaway.studio.telling import tell
 from cutaway.studio.wire import packed
 
@@ -38,7 +40,7 @@ class Session:
         lesson: the steps of a lesson, for the page; or None.
 
     Attributes:
-        lanes: the Lanes.
+        lanes: the LaneSet.
         pace: the Pace.
         doctor: the LiveDoctor.
         look: the Look.
@@ -55,7 +57,7 @@ class Session:
         self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._clients: list[Client] = []
         self._background = Background(self._todo.put)
-        self.lanes = Lanes(subject, self._background, self.say, self.show, lambda: self.look)
+        self.lanes = LaneSet(subject, self._background, self.say, self.show, lambda: self.look)
         self.doctor = LiveDoctor(self.lanes, self._background, self.say)
         self._is_new = True  # something is to be shown that no frame has shown
         self._frames = 0
@@ -69,7 +71,8 @@ class Session:
     # for other threads
 
     def start(self) -> None:
-        """Let its thread begin."""
+        """Let its thread begin; it ends with `close`, or with the process."""
+        atexit.register(self.close)
         self._thread.start()
 
     def connect(self, deliver: Callable[[bytes], None], *, paced: bool = False) -> Client:
@@ -97,6 +100,7 @@ class Session:
         if not self._is_closed.is_set():
             self._todo.put(lambda: self.say({"type": "closed", "why": why}))
             self._todo.put(None)
+        atexit.unregister(self.close)
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
         self._background.close()
@@ -143,10 +147,11 @@ class Session:
 
     def _idle_seconds(self) -> float:
         """How long it may sleep until a command comes."""
-        if self._to_run:
+        if self._to_run and self.lanes.are_ready:
             return 0.0
         now = time.monotonic()
-        wait = self.pace.wait(self._steps_per_epoch()) if self.is_playing else IDLE_SECONDS
+        runs = self.is_playing and self.lanes.are_ready
+        wait = self.pace.wait(self._steps_per_epoch()) if runs else IDLE_SECONDS
         if self._is_new and any(client.has_room(now) for client in self._clients):
             wait = min(wait, self.pace.frame_wait(now)) if self.is_playing else 0.0
         elif self._is_new and any(client.paced for client in self._clients):
@@ -160,7 +165,7 @@ class Session:
 
     def _train(self) -> None:
         steps = self._to_run or (self.pace.steps(self._steps_per_epoch()) if self.is_playing else 0)
-        if not steps:
+        if not steps or not self.lanes.are_ready:
             return
         single = bool(self._to_run)
         steps = min(steps, 256) if single else steps
@@ -190,7 +195,7 @@ class Session:
         """Stop before the next step."""
         if self.is_playing:
             self.lanes.remember()
-        self.is_playing, self._to_run = False, 0
+        self.is_playing, self._to_run, self.phase = False, 0, None
         self._is_new = True
         self.say_state()
 
@@ -249,7 +254,7 @@ class Session:
         message = self._frame(now)
         for client in self._clients:
             if client.has_room(now):
-                client.send_frame(message, now)
+                client.send_frame(self._frames, message, now)
         self.pace.made_frame(now, time.monotonic() - now)
 
     def _frame(self, now: float) -> bytes:
@@ -340,6 +345,10 @@ class Session:
         """Tell a client everything that it needs to begin."""
         client.deliver(packed(greeting(self)))
         self._is_new = True
+
+    def survey(self, number: int, client: Client) -> None:
+        """Send a client the loss around a network, and where optimizers would go from there."""
+        survey(self, self.lanes.lane(number), client, self._background)
 
     def tell(self, click, client: Client) -> None:
         """Answer a click with a story."""

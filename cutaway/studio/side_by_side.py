@@ -1,4 +1,4 @@
-"""Lanes: the networks of a studio, and all that is done to them between two steps."""
+"""LaneSet: the networks of a studio, and all that is done to them between two steps."""
 
 import copy
 import dataclasses
@@ -30,7 +30,7 @@ class _Change:
     words: list[str]
 
 
-class Lanes:
+class LaneSet:
     """The networks that a session trains on the same batches.
 
     Everything here runs on the session's thread.
@@ -59,6 +59,7 @@ class Lanes:
         self.all: dict[int, Lane] = {}
         self._pending: dict[int, _Change] = {}
         self.all[0] = Lane(0, subject, new_training(subject, subject.program))
+        self._prepare(self.all[0])
 
     def __iter__(self):
         return iter(self.all.values())
@@ -80,6 +81,24 @@ class Lanes:
         return self.all[number]
 
     # training them
+
+    @property
+    def are_ready(self) -> bool:
+        """Whether the steps of all of them are compiled."""
+        return all(lane.is_ready for lane in self)
+
+    def _prepare(self, lane: Lane) -> None:
+        """Compile the step of a new lane beside; the others wait for it, to stay in step."""
+        training = lane.training
+
+        def ready(_):
+            lane.is_ready = True
+            self._say({"type": "ready", "lane": lane.number})
+            self._background.run("compile", training.prepare_next, _nothing, _raised)
+            self._changed()
+
+        self._say({"type": "compiling", "lane": lane.number, "what": "the training step"})
+        self._background.run("compile", training.prepare, ready, _raised)
 
     def run(self, steps: int) -> None:
         """Train all of them so many steps.
@@ -116,6 +135,7 @@ class Lanes:
             )
         self._pending.pop(number, None)
         self.describe(lane)
+        self._changed()
 
     def branch(self, number: int) -> int:
         """A second network beside, in the same state; its number."""
@@ -141,6 +161,7 @@ class Lanes:
         """A lane for a training; there is room for it."""
         free = next(k for k in range(MOST_LANES) if k not in self.all)
         lane = self.all[free] = Lane(free, self.subject, training, title)
+        self._prepare(lane)
         self._say({"type": "lanes", "lanes": sorted(self.all)})
         self.describe(lane)
         self._changed()
@@ -208,6 +229,8 @@ class Lanes:
         training.program.restore(now.program.snapshot())
         self._at_position_of(training, lane.training)
         lane.adopt(training, ", ".join(wanted.words))
+        lane.is_ready = True
+        self._background.run("compile", training.prepare_next, _nothing, _raised)
         self.describe(lane)
         self._say({"type": "ready", "lane": lane.number})
         self._changed()
@@ -313,6 +336,14 @@ class Lanes:
     def describe(self, lane: Lane) -> None:
         """Say what a lane's network is now."""
         self._say(lane.description(self.look()))
+
+
+def _nothing(result: Any) -> None:
+    """There is nothing to do with it."""
+
+
+def _raised(error: Exception) -> None:
+    raise error
 
 
 def _same(program: Program) -> Program:

@@ -34,7 +34,7 @@ def packed(header: dict[str, Any], arrays: Mapping[str, np.ndarray] | None = Non
         padding = -len(content) % ALIGNMENT
         parts += [content, bytes(padding)]
         offset += len(content) + padding
-    text = msgspec.json.encode({**header, "arrays": listed})
+    text = msgspec.json.encode({**header, "arrays": listed}, enc_hook=_plain)
     padding = -(4 + len(text)) % ALIGNMENT
     return b"".join([struct.pack("<I", len(text)), text, bytes(padding), *parts])
 
@@ -50,3 +50,10 @@ def unpacked(message: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         count = int(np.prod(shape, dtype=np.int64))
         arrays[name] = np.frombuffer(message, kind, count, begin + offset).reshape(shape)
     return header, arrays
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy as one of Python, an array as lists."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} in a message to the page")

@@ -52,6 +52,11 @@ class Evaluator:
             scores = self._scores(*self.arguments(rows))
         return self.named({name: value.item() for name, value in scores.items()})
 
+    def prepare(self, rows) -> None:
+        """Compile what `evaluate` runs for the rows of a blocks.ArrayRows, without running it."""
+        with self.program.in_mode(False):
+            self._scores.prepare(*self.arguments(rows))
+
     def arguments(self, rows) -> tuple:
         """What `score` takes, for the rows of a blocks.ArrayRows."""
         return _batches(rows.indices, batch_rows(rows.x)), rows.indices, rows.x, rows.y

@@ -29,6 +29,13 @@ class NextStep:
         found = self._run("_slopes", x, y)
         return {path: gradient.numpy() for path, gradient in found.items()}
 
+    def prepare(self, x, y) -> None:
+        """Compile both for such a batch now, without running them; another thread may do it."""
+        program = self.program
+        with program.computing(), program.in_mode(True):
+            self._terms.prepare(x, y)
+            self._slopes.prepare(x, y)
+
     def _compile(self):
         """The two functions of the program as it is now."""
         owners = self.program.owners().values()

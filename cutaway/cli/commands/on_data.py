@@ -1,4 +1,4 @@
-"""Commands that read data and train: train, tune, compare, bench."""
+"""Commands that read data and train: train, studio, tune, compare, bench."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,11 +8,13 @@ import typer
 from cutaway.cli.options import (
     Device,
     Fixed,
+    Force,
     Json,
     Kind,
     MaxBytes,
     SomeData,
     TargetColumn,
+    Trust,
     example,
     option,
     settings,
@@ -61,6 +63,71 @@ def train(
 
     train_command(
         data, target, kind, given, out=out, resume=resume, before=preflight, as_json=as_json
+    )
+
+
+@example("cutaway studio students.csv --target passed")
+@with_training_options()
+def studio(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DATA|RUN]",
+            help="As for train; the folder of a run; or points of a plane: spirals, circle, gauss, "
+            "xor. [default: spirals]",
+            show_default=False,
+        ),
+    ] = None,
+    target: TargetColumn = None,
+    kind: Kind = None,
+    *,
+    given: dict,
+    port: Annotated[int, option("Port of the page. [default: a free one]")] = 0,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
+    ] = True,
+    host: Annotated[
+        str,
+        option(
+            "Address of this machine that others may connect to; needs --certificate and --key. "
+            "Simpler: ssh -L PORT:127.0.0.1:PORT. [default: 127.0.0.1, this machine only]",
+        ),
+    ] = "127.0.0.1",
+    certificate: Annotated[
+        Path | None, option("Certificate for --host, in PEM form.", metavar="FILE")
+    ] = None,
+    key: Annotated[Path | None, option("Its private key, in PEM form.", metavar="FILE")] = None,
+    lesson: Annotated[
+        Path | None, option("Lesson to follow on the page, JSON.", metavar="FILE")
+    ] = None,
+    record: Annotated[
+        Path | None,
+        option("HTML page to write at the end: what was seen, to play again.", metavar="FILE"),
+    ] = None,
+    force: Force = False,
+    trust: Trust = False,
+    device: Device = None,
+    max_bytes: MaxBytes = None,
+    as_json: Json = False,
+) -> None:
+    """Watch a network train on a live page, and change it while it does."""
+    from cutaway.cli.studio import studio_command
+
+    studio_command(
+        what,
+        target,
+        kind,
+        given,
+        host=host,
+        port=port,
+        certificate=certificate,
+        key=key,
+        browser=browser,
+        lesson=lesson,
+        record=record,
+        force=force,
+        trust=trust,
+        as_json=as_json,
     )
 
 

@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 from cutaway.explain import Explanation
 from cutaway.optim import Optimizer
 from cutaway.studio.subject import Subject
+from cutaway.train import Program
 
 
 @dataclasses.dataclass
-class Clicked:
+class ClickedPlace:
     """A click, with the network it was on, as it was at that moment.
 
     Attributes:
@@ -19,7 +20,9 @@ class Clicked:
         path: of the parameter or layer.
         index: of the element in it.
         row: of the example, in the subject's arrays.
-        batch: the next step's (x, y), for what the optimizer does next.
+        batch: the next step's (x, y) as the program takes them, for what the optimizer does next.
+        program: the copy that was opened, which `optimizer` belongs to; None: an update is told
+            by the gradient of the row alone.
     """
 
     subject: Subject
@@ -29,6 +32,7 @@ class Clicked:
     index: tuple[int, ...]
     row: int
     batch: tuple | None = None
+    program: Program | None = None
 
 
 @dataclasses.dataclass
@@ -59,7 +63,7 @@ class Click:
 
     what: ClassVar[str]
 
-    def tell(self, clicked: Clicked) -> Told:
+    def tell(self, clicked: ClickedPlace) -> Told:
         """The story of the click.
 
         Raises:

@@ -1,6 +1,8 @@
 """What a view of the studio is: what frames hold of a network while it is on the screen."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -78,16 +80,18 @@ class Scene:
         return column.low - margin, column.high + margin
 
 
-class Outputs:
+class LayerOutputs:
     """What the modules of a network returned in one forward pass.
 
     Attributes:
         out: what the network returned.
         of: {path: output Tensor of the last call of the module}, of several results the first.
+        into: {path: the first input Tensor of that call}.
     """
 
     def __init__(self, net, x):
         self.of: dict[str, Tensor] = {}
+        self.into: dict[str, Tensor] = {}
         with no_grad(), watch(net, self._keep) as found:
             self._paths = found
             self.out = call(net, x)
@@ -95,8 +99,11 @@ class Outputs:
     def _keep(self, module, inputs, out):
         if isinstance(out, tuple) and out:
             out = out[0]
+        path = self._paths.path_of(module)
         if isinstance(out, Tensor):
-            self.of[self._paths.path_of(module)] = out
+            self.of[path] = out
+        if inputs:
+            self.into[path] = inputs[0]
 
 
 class Passes:
@@ -111,17 +118,17 @@ class Passes:
         self._made: dict[str, Any] = {}
 
     @property
-    def row(self) -> Outputs:
+    def row(self) -> LayerOutputs:
         """The pass of the row that is looked at."""
         return self._pass("row")
 
     @property
-    def plane(self) -> Outputs:
+    def plane(self) -> LayerOutputs:
         """The pass of GRID² points of the plane of two columns."""
         return self._pass("plane")
 
     @property
-    def thumbnail(self) -> Outputs:
+    def thumbnail(self) -> LayerOutputs:
         """The pass of THUMBNAIL² points of that plane."""
         return self._pass("thumbnail")
 
@@ -129,13 +136,27 @@ class Passes:
     def slopes(self) -> dict[str, Tensor]:
         """{path of a parameter: ∂L/∂parameter} of the batch of the next step."""
         if "slopes" not in self._made:
-            self._made["slopes"] = self.program.gradients(*self._given["batch"])
+            with self.program.in_mode(True):
+                self._made["slopes"] = self.program.gradients(*self._given["batch"])
         return self._made["slopes"]
 
-    def _pass(self, name: str) -> Outputs:
+    def inputs(self, name: str) -> Any:
+        """What the network gets in the pass "row", "plane" or "thumbnail", for passes of one's own.
+
+        Such a pass belongs into `evaluating`.
+        """
+        return self.program.inputs(self._given[name])
+
+    @contextlib.contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Context of a pass in evaluation mode that records no tape."""
+        with no_grad(), self.program.in_mode(False):
+            yield
+
+    def _pass(self, name: str) -> LayerOutputs:
         if name not in self._made:
-            x = self.program.inputs(self._given[name])
-            self._made[name] = Outputs(self.program.net, x)
+            with self.evaluating():
+                self._made[name] = LayerOutputs(self.program.net, self.inputs(name))
         return self._made[name]
 
 
@@ -182,8 +203,20 @@ class View:
         return {}
 
     def header(self, scene: Scene, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-        """What the page has to know of the arrays: plain JSON values."""
+        """What the page has to know: plain JSON values.
+
+        Args:
+            arrays: all that `traced` and `looked` gave.
+        """
         return {}
+
+    def sent(self, scene: Scene, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """{name: array} of the frame: without those that the header alone needs, or drawn of them.
+
+        Args:
+            arrays: as for `header`.
+        """
+        return arrays
 
 
 def quantized(values, low, high) -> Any:

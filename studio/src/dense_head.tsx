@@ -1,0 +1,120 @@
+// What stands above a layer of neurons: how many they are, their activation, and layers between.
+
+import { px } from "./format";
+import { useStore } from "./store";
+import type { Column } from "./dense_geometry";
+import { Icon } from "./icons";
+
+export function ColumnHead(props: { column: Column; lane: number; at: number; last: number }) {
+  const { column, lane, at, last } = props;
+  const store = useStore();
+  const { layer } = column;
+  const name = at === 0 ? "Input" : at === last ? "Output" : `Hidden ${at}`;
+  const live = !store.link.recorded;
+  const most = store.options.value.most_units ?? 256;
+  const units = (by: number) =>
+    store.send({ type: "units", lane, path: column.key, count: column.units + by });
+  return (
+    <div class="column-head" style={{ left: px(column.x) }}>
+      <div class="column-name">
+        <button class="plain" disabled={!layer} onClick={() => layer && store.click("layer", layer.path)} title={layer?.text ?? ""}>
+          {name}
+        </button>
+        {live && layer?.can.remove && (
+          <button
+            class="tiny"
+            aria-label={`Remove layer ${column.key}`}
+            title="Remove this layer"
+            onClick={() => store.send({ type: "remove_layer", lane, path: column.key })}
+          >
+            <Icon name="close" />
+          </button>
+        )}
+      </div>
+      <div class="units">
+        {live && layer?.can.units && (
+          <button
+            class="tiny"
+            aria-label={`One unit fewer in ${name}`}
+            disabled={column.units <= 1}
+            onClick={() => units(-1)}
+          >
+            <Icon name="minus" />
+          </button>
+        )}
+        <span data-number="units" data-path={column.key} data-value={column.units}>
+          {column.units}
+        </span>
+        {live && layer?.can.units && (
+          <button
+            class="tiny"
+            aria-label={`One unit more in ${name}`}
+            disabled={column.units >= most}
+            onClick={() => units(1)}
+          >
+            <Icon name="plus" />
+          </button>
+        )}
+      </div>
+      {layer && <Activation column={column} lane={lane} name={name} />}
+    </div>
+  );
+}
+
+function Activation({ column, lane, name }: { column: Column; lane: number; name: string }) {
+  const store = useStore();
+  const { activation } = column;
+  if (!activation?.can.activation || store.link.recorded)
+    return <span class="soft small">{activation?.activation ?? "linear"}</span>;
+  return (
+    <select
+      class="quiet"
+      aria-label={`Activation of ${name}`}
+      value={activation.activation!}
+      onChange={(event) =>
+        store.send({
+          type: "activation",
+          lane,
+          path: activation.path,
+          name: event.currentTarget.value,
+        })
+      }
+    >
+      {choices(store.options.value.activations, activation.activation!).map((one) => (
+        <option key={one} value={one}>
+          {one.replaceAll("_", " ")}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function choices(known: string[], now: string): string[] {
+  return known.includes(now) ? known : [now, ...known];
+}
+
+/** Between two columns: a new layer may go there, as wide as the one before, which keeps outputs. */
+export function GapHead({ lane, after, x }: { lane: number; after: Column; x: number }) {
+  const store = useStore();
+  if (store.link.recorded || !after.activation) return null;
+  const { activation } = after;
+  return (
+    <button
+      class="tiny add-layer"
+      style={{ left: px(x) }}
+      aria-label={`Add a layer after ${after.key}`}
+      title="Add a layer here"
+      onClick={() =>
+        store.send({
+          type: "add_layer",
+          lane,
+          after: activation.path,
+          units: after.units,
+          activation: activation.activation,
+        })
+      }
+    >
+      <Icon name="plus" />
+    </button>
+  );
+}
