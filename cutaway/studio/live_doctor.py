@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FRACTION = 0.05  # most of the time that looking may take
 LEAST_SECONDS, MOST_SECONDS = 0.5, 60.0  # between two looks
-BEGIN_SECONDS = 1.0  # after the first step, until the first look is prepared
+BEGIN_SECONDS = 2.5  # after the first step, until the first look is prepared
 LEAST_STEPS = 100  # since the last change: before, every network is at the level of chance
 OFTEN = 2  # looks in a row that find something, until it is said, and that do not, until it is gone
 
