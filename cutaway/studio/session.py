@@ -343,7 +343,8 @@ class Session:
 
     def greet(self, client: Client) -> None:
         """Tell a client everything that it needs to begin."""
-        client.deliver(packed(greeting(self)))
+        for message in (greeting(self), *self.lanes.compiling()):
+            client.deliver(packed(message))
         self._is_new = True
 
     def survey(self, number: int, client: Client) -> None:
