@@ -23,6 +23,7 @@ from cutaway.studio.subject import Subject
 from cutaway.studio.surface_message import survey
 from cutaway.studio.telling import tell
 from cutaway.studio.wire import packed
+from cutaway.studio.worst_first import show_next_wrong
 
 REMEMBER_SECONDS = 0.25  # between two remembered states while it plays
 MEMORY_SECONDS = 0.5  # between two messages of what is remembered
@@ -350,6 +351,10 @@ class Session:
     def survey(self, number: int, client: Client) -> None:
         """Send a client the loss around a network, and where optimizers would go from there."""
         survey(self, self.lanes.lane(number), client, self._background)
+
+    def show_next_wrong(self, number: int, client: Client) -> None:
+        """Look at the row that a network predicts worst, or at the next one after it."""
+        show_next_wrong(self, self.lanes.lane(number), client, self._background)
 
     def tell(self, click, client: Client) -> None:
         """Answer a click with a story."""
