@@ -46,6 +46,7 @@ class Session:
         doctor: the LiveDoctor.
         look: the Look.
         is_playing: whether it trains.
+        worst_row: the row that was last shown for being predicted badly.
         phase: how far the next step was led: None, "forward" or "backward".
     """
 
@@ -54,6 +55,7 @@ class Session:
         self.pace, self.look = Pace(), Look()
         self.is_playing = False
         self.phase: str | None = None
+        self.worst_row: int | None = None
         self.error: BaseException | None = None
         self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._clients: list[Client] = []

@@ -66,10 +66,12 @@ def show_next_wrong(session, lane, client, background: Background) -> None:
     def then(places: np.ndarray) -> None:
         message = {"type": "worst", "set": look.set, "count": len(places), "of": len(rows)}
         if len(places):
-            here = np.flatnonzero(places == session.look.row)
+            shown = session.look.row if session.look.row == session.worst_row else None
+            here = np.flatnonzero(places == shown)
             rank = int(here[0] + 1) % len(places) if len(here) else 0
             message["rank"] = rank + 1
-            session.look_at(row=int(places[rank]), set=look.set)
+            session.worst_row = int(places[rank])
+            session.look_at(row=session.worst_row, set=look.set)
         client.deliver(packed(message))
 
     def failed(error: Exception) -> None:

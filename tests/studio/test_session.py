@@ -275,7 +275,7 @@ def test_the_surface_comes_and_the_network_trains_on():
     with Watcher(new_subject()) as watcher:
         watcher.send(type="step", unit="batch", count=4)
         watcher.frame_at(4)
-        header, arrays = watcher.ask("surface", type="surface")
+        _, arrays = watcher.ask("surface", type="surface")
         assert arrays["surface/loss"].shape == (31, 31)
         ways = [name for name in arrays if name.startswith("surface/paths/")]
         assert len(ways) == 4
