@@ -6,12 +6,12 @@ import math
 import numpy as np
 
 from cutaway.doctor.evidence import Evidence
-from cutaway.story.figures import BLUE, DISTINCT, ORANGE
+from cutaway.story.design import BLUE, CATEGORICAL, GRAY, ORANGE
 from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import WIDTH, Story, align, number
 
 MAX_LAYERS = 12  # in a plot over time, evenly spaced
-LINES = [(color, line) for line in (".-", ".--") for color in DISTINCT]  # of these layers
+LINES = [(color, line) for line in (".-", ".--") for color in CATEGORICAL]  # of these layers
 USUAL = (1e-4, 1e-2)  # range of ‖Δw‖/‖w‖; around 1e-3 is the common rule of thumb
 
 
@@ -66,9 +66,7 @@ class LossCurves(Story):
                 if len(epochs) == 1:
                     axes.set_xlim(0, 2)
         if math.isfinite(curves["chance"]):
-            axes.axhline(
-                curves["chance"], color="#8a94a3", ls=":", label="best constant prediction"
-            )
+            axes.axhline(curves["chance"], color=GRAY, ls=":", label="best constant prediction")
         values = [v for n in ("training", "validation") for v in curves[n] or ()]
         if values and min(values) > 0 and max(values) > 20 * min(values):
             axes.set_yscale("log")
@@ -146,7 +144,7 @@ class StepSizes(_ByLayer):
         ):
             axes.plot([r["step"] + 1 for r in rows], [_positive(r["update"]) for r in rows],
                       line, color=color, label=path)  # fmt: skip
-        axes.axhspan(*USUAL, color="#8a94a3", alpha=0.15, lw=0)
+        axes.axhspan(*USUAL, color=GRAY, alpha=0.15, lw=0)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel("step")

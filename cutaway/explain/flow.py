@@ -8,6 +8,7 @@ import numpy as np
 
 from cutaway.explain.graph import Node
 from cutaway.explain.names import ElementNames
+from cutaway.story.design import ORANGE
 from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import WIDTH, Story, align, number
 
@@ -264,9 +265,7 @@ class FlowStory(Story):
         axes.plot(layers, [flow.gradient for flow in self.layers], "o-", label="∂L/∂z (rms)")
         slopes = [(flow.layer, flow.slope) for flow in self.layers if flow.activation]
         if slopes:
-            axes.plot(
-                *zip(*slopes, strict=True), "s--", color="#d95f0e", label="mean slope act'(z)"
-            )
+            axes.plot(*zip(*slopes, strict=True), "s--", color=ORANGE, label="mean slope act'(z)")
         if all(flow.gradient > 0 for flow in self.layers):
             axes.set_yscale("log")
         axes.set_xticks(layers)

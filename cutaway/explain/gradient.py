@@ -16,6 +16,7 @@ from cutaway.explain.gradient_notes import notes_of, notes_of_zero
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.explain.paths import LocalJacobians, strongest_paths
 from cutaway.explain.softmax_jacobian import slope_matrix
+from cutaway.story.design import ORANGE
 from cutaway.story.panels import signed_bars
 from cutaway.story.text import WIDTH, Story, align, bracketed, latex_number, number
 
@@ -367,7 +368,8 @@ def _with_numbers(f: Factor) -> str:
 
 
 def _latex_value(value) -> str:
-    return r"\textcolor{#d95f0e}{\mathbf{0}}" if value == 0 else latex_number(bracketed(value))
+    zero = rf"\textcolor{{{ORANGE}}}{{\mathbf{{0}}}}"
+    return zero if value == 0 else latex_number(bracketed(value))
 
 
 def _meaning(steps, names: ElementNames, jacobians: LocalJacobians) -> str:

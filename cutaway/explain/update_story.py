@@ -6,6 +6,7 @@ import unicodedata
 import numpy as np
 
 from cutaway.errors import OptionError
+from cutaway.story.design import BLUE, GRAY, ORANGE
 from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import WIDTH, Story, latex_number, number
 
@@ -270,14 +271,14 @@ class UpdateStory(Story):
         if move.clipped is not None:
             steps["clipped\n-η g"] = 0.0 - move.lr * move.clipped
         steps[f"{move.optimizer}\nΔw"] = self.change
-        colors = ["#9ecae1"] * (len(steps) - 1) + ["#d95f0e"]
+        colors = [GRAY] * (len(steps) - 1) + [ORANGE]
         places = list(range(len(steps)))
-        bars = axes.barh(places, list(steps.values()), color=colors, edgecolor="gray")
+        bars = axes.barh(places, list(steps.values()), color=colors, edgecolor=GRAY)
         axes.bar_label(bars, [number(value) for value in steps.values()], padding=4)
         axes.set_yticks(places, list(steps))
         axes.invert_yaxis()
         axes.margins(x=0.25)
-        axes.axvline(0, color="gray", linewidth=0.8)
+        axes.axvline(0, color=GRAY, linewidth=0.8)
         axes.set_xlabel(f"step of ${self.latex_name}$")
 
     def _plot_path(self, axes, values):
@@ -288,11 +289,11 @@ class UpdateStory(Story):
                 expected=f"the current weight, {number(move.before, 6)}, as its last value",
                 fix="record the weight before the first step and after every step",
             )
-        axes.plot(range(len(values)), values, color="#2b7bba", marker=".", label="so far")
+        axes.plot(range(len(values)), values, color=BLUE, marker=".", label="so far")
         axes.plot(
             [now, now + 1],
             [move.before, move.after],
-            color="#d95f0e",
+            color=ORANGE,
             linestyle="--",
             marker="o",
             markevery=[1],

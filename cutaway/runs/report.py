@@ -28,9 +28,9 @@ FEW_ROWS = 100  # with fewer validation rows, the accuracy gets a confidence int
 STYLE = """
 .bar { width: 11rem; height: .9rem; margin-top: .3rem; }
 .bar div { height: 100%; background: var(--accent); border-radius: 2px; }
-:root { --up: #2b7bba; --down: #d95f0e; }
 .words { max-width: 50rem; line-height: 1.9; overflow-wrap: anywhere; }
-.up { border-bottom: 2px solid var(--up); } .down { border-bottom: 2px dotted var(--down); }
+.up { border-bottom: 2px solid var(--positive); }
+.down { border-bottom: 2px dotted var(--negative); }
 .remark b { display: block; } .remark { margin: .6rem 0; }
 @media (max-width: 600px) { .bar { width: 5rem; } }
 """

@@ -1,6 +1,6 @@
 """Plots of a search and of learning curves, by matplotlib."""
 
-from cutaway.story.figures import BLUE, GRAY, ORANGE
+from cutaway.story.design import BLUE, CATEGORICAL, GRAY, ORANGE
 from cutaway.story.panels import legend_above, new_figure
 
 
@@ -71,7 +71,7 @@ def _course(one, summary):
     legend_above(one)
 
 
-COLORS = (BLUE, ORANGE, GRAY, "#4a9d5b", "#8d5fb0")
+COLORS = (BLUE, ORANGE, GRAY, *CATEGORICAL[2:])
 
 
 def compare_figure(found):

@@ -1,19 +1,15 @@
-"""Plots by matplotlib as SVG text for pages, and the colors they share."""
+"""Plots by matplotlib as SVG text for pages, which takes the colors of the page."""
 
 import io
 import re
 
 from cutaway.errors import visible
-
-BLUE, ORANGE, GRAY = "#2b7bba", "#d95f0e", "#8a94a3"
-
-# Okabe & Ito 2008, "Color universal design", without black and yellow, which one of a light and
-# a dark page would hide; told apart by people with any kind of color blindness
-DISTINCT = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7")
+from cutaway.story.design import BLACK, FONT, WHITE, themed
 
 # behind the texts of a legend: the ground of a notebook, or the page's color
-PAPER = "var(--ground, var(--paper, #fff))"
-_LEGEND = re.compile(r"fill: #ffffff; opacity: [\d.]+; stroke: #cccccc")
+PAPER = f"var(--ground, var(--paper, {WHITE}))"
+_LEGEND = re.compile(rf"fill: {WHITE}; opacity: [\d.]+; stroke: #c{{6}}")
+_FONTS = re.compile(r"(font: \S+) 'DejaVu Sans'[^;\"]*")
 
 
 def png_of(figure, dpi: float = 130) -> bytes:
@@ -39,8 +35,8 @@ def svg_of(figure) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = _LEGEND.sub(f"fill: {PAPER}; opacity: 0.8; stroke: none", svg)
     # shapes and texts without a fill are black by default
-    svg = svg.replace("<svg", '<svg fill="currentColor"', 1).replace("#000000", "currentColor")
-    return visible(svg)
+    svg = svg.replace("<svg", '<svg fill="currentColor"', 1).replace(BLACK, "currentColor")
+    return visible(themed(_FONTS.sub(rf"\1 {FONT}", svg)))
 
 
 def without_addresses(svg: str) -> str:

@@ -12,6 +12,7 @@ from html import escape
 
 import numpy as np
 
+from cutaway.story.design import FONT, themed
 from cutaway.story.svg import finite_stretches, text_width
 
 SIZE, TITLE = 10.0, 12.0  # of texts
@@ -56,9 +57,10 @@ class Plot:
         unit: whether both axes go from 0 to 1, as for proportions, whatever the data.
 
     Example:
+        >>> from cutaway.story.design import BLUE
         >>> from cutaway.story.plot import Plot, side_by_side
         >>> plot = Plot("loss", x_label="epoch")
-        >>> plot.line([1, 2, 3], [0.9, 0.5, 0.4], color="#2b7bba", label="training")
+        >>> plot.line([1, 2, 3], [0.9, 0.5, 0.4], color=BLUE, label="training")
         >>> html = side_by_side([plot])
         >>> html.count("<svg"), html.count("<polyline")
         (1, 2)
@@ -258,8 +260,9 @@ def side_by_side(plots, *, width: float = 316.8, height: float = 236.0) -> str:
     panels = "".join(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {high:g}" '
         f'width="{width:g}pt" role="img" aria-label="{escape(plot.title)}" '
-        f"style=\"{fit};height:auto;font-family:'DejaVu Sans','Verdana',sans-serif\">"
-        f"{plot.svg(width, high, legend_rows=legend_rows)}</svg>"
+        f'style="{fit};height:auto;font-family:{FONT}">'
+        f"<title>{escape(plot.title)}</title>"
+        f"{themed(plot.svg(width, high, legend_rows=legend_rows))}</svg>"
         for plot in plots
     )
     return (
