@@ -130,6 +130,17 @@ class Diagnosis(Story):
             found = "Healthy: no problems were found in this training."
         return f"{found} {self.course}".rstrip()
 
+    def answer(self) -> str:
+        """What is wrong first and what to change, or that nothing is."""
+        if not self.findings:
+            return self.headline()
+        first = self.findings[0]
+        told = f"{first.code.replace('_', ' ').capitalize()}: {first.where}"
+        others = len(self.findings) - 1
+        more = f" (and {others} more finding{'s' * (others > 1)})" if others else ""
+        fix = f" Fix: {first.prescriptions[0].text}" if first.prescriptions else ""
+        return f"{told}{more}.{fix}"
+
     def text(self, width: int = WIDTH) -> str:
         head = textwrap.wrap(self.headline(), width)
         parts = [f.text(width - 3, brief=k > 0) for k, f in enumerate(self.findings)]

@@ -1,6 +1,5 @@
 """One window of a convolution: the window, the kernel and their product side by side."""
 
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from cutaway.explain.paths import LocalJacobians
 from cutaway.ops.windows import per_axis
 from cutaway.story.design import shade
 from cutaway.story.text import WIDTH, Story, align, number
+from cutaway.story.told_html import told_html
 
 CHANNELS = 4  # whose windows are shown; of more those with the largest products
 STYLE = (
@@ -156,8 +156,7 @@ class ConvolutionWindow(Story):
                 self._table("= product", self.products, channel, 2),
             ]
             parts.append(f'<div class="scroll">{"".join(tables)}</div>')
-        lines = "\n".join(self._sum())
-        return f'{"".join(parts)}<pre class="cutaway-story">{escape(lines)}</pre>'
+        return "".join(parts) + told_html("\n".join(self._sum()))
 
     def _table(self, title, array, channel, k) -> str:
         largest = float(np.abs(array[..., channel]).max()) or 1.0

@@ -10,7 +10,7 @@ from cutaway.errors import visible
 from cutaway.landscape.race_ends import HEADINGS as ENDS
 from cutaway.landscape.race_ends import ends, gradient_lines
 from cutaway.landscape.race_plots import contours, frame, style
-from cutaway.story.design import themed
+from cutaway.story.design import INK, themed
 from cutaway.story.html import STYLE as PAGE
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 460, 58, 44, 10  # in SVG units
@@ -184,7 +184,7 @@ def _picture(race, trajectories) -> str:
     )
     for k, (racer, trajectory) in enumerate(zip(race.racers, trajectories, strict=True)):
         color, dashes, _ = style(race, k)
-        color = themed(color)
+        color = themed(color).replace(INK, "currentColor")
         points = " ".join(f"{x},{y}" for x, y in trajectory["points"])
         x, y = trajectory["points"][-1]
         parts.append(
@@ -262,10 +262,11 @@ def _table(race) -> str:
     for row in race.rows():
         k = numbers[row[0]]
         color, dashes, _ = style(race, k)
+        hue = themed(color).replace(INK, "currentColor")
         key = (
             '<svg class="key" width="34" height="12" aria-hidden="true">'
             '<line x1="2" y1="6" x2="32" y2="6" '
-            f'style="--color:{themed(color)}" stroke-width="2.5" '
+            f'style="--color:{hue}" stroke-width="2.5" '
             f'stroke-dasharray="{DASHES[dashes]}"/></svg>'
         )
         cells = [

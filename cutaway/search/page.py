@@ -22,9 +22,10 @@ def tune_page(tuned) -> str:
     command, _ = KINDS[summary["kind"]].use(tuned.path / "best")
     head = (
         f"<h1>{escape(summary['title'])}</h1>"
-        f'<p class="soft">{counted(summary)}; at most {summary["epochs"]} epochs each.</p>'
         f'<p class="headline">{escape(tuned.verdict())}</p>'
-        f"<pre>{escape(command)}</pre>"
+        f'<div class="next"><p><b>Next:</b> use the best run on new data:</p>'
+        f"<pre>{escape(command)}</pre></div>"
+        f'<p class="soft">{counted(summary)}; at most {summary["epochs"]} epochs each.</p>'
     )
     headings, rows = trial_rows(tuned, most=SHOWN)
     sections = [

@@ -55,6 +55,7 @@ a { color: var(--link); }
 .headline { font-size: var(--size-lead); line-height: 1.45; margin: var(--space-2) 0; }
 .headline b { color: var(--link); }
 .next { border-left: 4px solid var(--accent); padding: .1rem 0 .1rem var(--space-2); }
+.next p, .next pre { margin: .2rem 0; }
 .warning { border-left: 4px solid var(--negative); padding: .1rem 0 .1rem var(--space-2); }
 .part { margin: 1.2rem 0 .3rem; }
 .scroll { overflow-x: auto; }

@@ -60,7 +60,14 @@ _STYLE = """
 @ summary { cursor: pointer; color: var(--link); }
 @ .warning { border-left: 4px solid var(--negative); padding: .1rem 0 .1rem .8rem; }
 @ .matrix td { text-align: center; min-width: 4.2rem; }
-@ .matrix small { display: block; opacity: .75; }
+@ .matrix small { display: block; opacity: .85; }
+@ .equation { padding-left: 2.2em; text-indent: -2.2em; margin: .25rem 0;
+  font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+@ sub, @ sup { line-height: 0; font-size: .74em; }
+@ .cutaway-told td { white-space: normal; }
+@ .fact .soft { margin-left: .6rem; }
+@ mark { color: inherit; background: color-mix(in srgb, var(--negative) 25%, transparent); }
+@ :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 @ .pixels { width: 96px; image-rendering: pixelated; }
 @ .bar { display: inline-block; vertical-align: middle; width: 12rem; height: .55rem;
   margin-right: .8rem; border-radius: .3rem; background: rgba(128,128,128,.3); overflow: hidden; }

@@ -141,7 +141,7 @@ def test_stories_come_as_text_html_latex_dict_and_plot():
     why = student(4, 3, 2, 1)
     for story in (why.gradient("0.weight", (0, 0)), why.forward("3", 1), why.flow()):
         assert max(map(len, str(story).splitlines())) <= 80
-        assert "<pre" in story._repr_html_()
+        assert "cutaway-told" in story._repr_html_()
         assert isinstance(story.to_dict(), dict)
         assert story.plot().get_xlabel()
     assert r"\frac{\partial L}{\partial w_{11}^{(1)}}" in why.gradient("0.weight", (0, 0)).latex()
