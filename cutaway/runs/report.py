@@ -145,9 +145,8 @@ def language_page(data: ReportData, sample: str) -> str:
     """
     scores = data.metrics["validation"]
     head = (
-        heading(data)
-        + f'<p class="headline">Validation loss: <b>{scores["nats_per_character"]:.3f}</b> nats per '
-        f"character; unigram baseline: {scores['baseline_nats_per_character']:.3f}.</p>"
+        heading(data) + '<p class="headline">Validation loss: '
+        f"<b>{scores['nats_per_character']:.3f}</b> nats per character; unigram baseline: {scores['baseline_nats_per_character']:.3f}.</p>"
         + what_next(data)
         + '<p class="soft">The scores are those on the validation text, the last part of the text. '
         "The network was not trained on it, but the weights were selected on it.</p>"

@@ -77,8 +77,8 @@ pre.cutaway-story { white-space: pre; overflow-wrap: normal; --under: var(--tint
 mark { color: inherit; background: color-mix(in srgb, var(--negative) 25%, transparent); }
 .chart { overflow-x: auto; } .chart svg { max-width: 100%; height: auto; }
 .chart > svg { min-width: 21.5rem; }
-svg .shown:hover, svg .bar:hover { stroke: var(--ink); stroke-width: 1.5; }
-svg .hit { fill: transparent; } svg .hit:hover { fill: var(--ink); fill-opacity: .07; }
+svg .spot:hover { stroke: currentColor; stroke-width: 1.5; fill-opacity: 1; }
+svg .hit:hover { fill-opacity: .08; }
 .matrix td { text-align: center; min-width: 4.2rem; border: 2px solid var(--paper); }
 img { max-width: 100%; } .pixels { width: 96px; image-rendering: pixelated;
   border-radius: var(--radius-small); }

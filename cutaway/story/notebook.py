@@ -65,6 +65,8 @@ _STYLE = """
   font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 @ sub, @ sup { line-height: 0; font-size: .74em; }
 @ .cutaway-told td { white-space: normal; }
+@ svg .spot:hover { stroke: currentColor; stroke-width: 1.5; fill-opacity: 1; }
+@ svg .hit:hover { fill-opacity: .08; }
 @ .fact .soft { margin-left: .6rem; }
 @ mark { color: inherit; background: color-mix(in srgb, var(--negative) 25%, transparent); }
 @ :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }

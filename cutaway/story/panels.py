@@ -231,8 +231,5 @@ def plain(text) -> str:
 
 def as_svg(axes, description: str) -> str:
     """The figure of `axes` as an <svg> on the ground of the page, for a story's HTML."""
-    from html import escape
-
-    drawn = without_addresses(svg_of(np.ravel(axes)[0].figure))
-    named = drawn.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1)
-    return f'<div class="chart scroll">{named}</div>'
+    drawn = without_addresses(svg_of(np.ravel(axes)[0].figure, description))
+    return f'<div class="chart scroll">{drawn}</div>'

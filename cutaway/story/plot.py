@@ -25,6 +25,8 @@ MARGIN = 0.05  # of the data's range, left free on both sides
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)  # of ticks, times a power of ten
 HANDLE, GAP, ROW = 20.0, 8.0, 16.65  # in legends: the line, the space to its text, the height
 LEGEND_LEFT = 30.0  # where a legend begins
+BANDS = 120  # at most, of a panel, whose tooltips tell the values there
+SPOTS = 400  # points, beyond which single ones have no tooltip
 
 
 @dataclasses.dataclass
@@ -150,7 +152,7 @@ class Plot:
         up = _Scale(y_low, y_high, y0, y1, log=self.log_y)
         parts = [_grid(across, up, x_ticks, y_ticks)]
         parts += [self._drawn(mark, across, up) for mark in self.marks]
-        parts += [_axes(across, up, x_ticks, y_ticks, most=width - EDGE)]
+        parts += [_axes(across, up, x_ticks, y_ticks, most=width - EDGE), self._bands(across, up)]
         middle = (x0 + x1) / 2
         if self.title:
             parts.append(_text(middle, EDGE + TITLE, self.title, "middle", TITLE))
@@ -192,8 +194,11 @@ class Plot:
             edges, tops, ground = across.at(mark.x), up.at(mark.y), up.start
             return "".join(
                 f'<rect x="{a:.2f}" y="{top:.2f}" width="{b - a:.2f}" height="{ground - top:.2f}" '
-                f'fill="{color}" fill-opacity="{opacity:g}"/>'
-                for a, b, top in zip(edges[:-1], edges[1:], tops, strict=True)
+                f'fill="{color}" fill-opacity="{opacity:g}" class="spot">'
+                f"<title>{_short(x0)} to {_short(x1)}: {_short(n)}</title></rect>"
+                for a, b, top, x0, x1, n in zip(
+                    edges[:-1], edges[1:], tops, mark.x[:-1], mark.x[1:], mark.y, strict=True
+                )
             )
         y = np.where(mark.y > 0, mark.y, math.nan) if self.log_y else mark.y
         x, y = across.at(mark.x), up.at(y)
@@ -203,8 +208,38 @@ class Plot:
                 found += _polyline(x[part], y[part], style)
         if style["dot"]:
             ok = np.isfinite(x) & np.isfinite(y)
-            found += _dots(x[ok], y[ok], style)
+            told = None
+            if mark.kind == "points" and ok.sum() <= SPOTS:
+                told = [self._told(a, b) for a, b in zip(mark.x[ok], mark.y[ok], strict=True)]
+            found += _dots(x[ok], y[ok], style, told)
         return found
+
+    def _told(self, x: float, y: float) -> str:
+        """A point in words, for its tooltip."""
+        return f"{self.x_label or 'x'} {_short(x)}, {self.y_label or 'y'} {_short(y)}"
+
+    def _bands(self, across, up) -> str:
+        """Upright bands without color, whose tooltips tell what the lines have there."""
+        lines = [m for m in self.marks if m.kind == "line" and m.label is not None]
+        xs = np.unique(np.concatenate([np.zeros(0), *(m.x for m in lines)]))
+        xs = xs[np.isfinite(xs)]
+        if len(xs) < 2:
+            return ""
+        xs = xs[np.unique(np.linspace(0, len(xs) - 1, min(len(xs), BANDS)).round().astype(int))]
+        middles = np.concatenate([xs[:1], (xs[:-1] + xs[1:]) / 2, xs[-1:]])
+        edges, top = across.at(middles), min(up.start, up.end)
+        found = []
+        for x, a, b in zip(xs, edges[:-1], edges[1:], strict=True):
+            told = [f"{self.x_label or 'x'} {_short(x)}"]
+            for mark in lines:
+                here = mark.y[mark.x == x]
+                told += [f"{mark.label}: {_short(y)}" for y in here if math.isfinite(y)]
+            found.append(
+                f'<rect class="hit" x="{a:.1f}" y="{top:.1f}" width="{b - a:.1f}" '
+                f'height="{abs(up.end - up.start):.1f}" fill="currentColor" fill-opacity="0">'
+                f"<title>{escape(chr(10).join(told))}</title></rect>"
+            )
+        return "".join(found)
 
     def legend_rows(self, width: float) -> int:
         """Lines of text that the legend takes in a panel of this width."""
@@ -323,6 +358,11 @@ def _log_ticks(low: float, high: float) -> dict[float, str]:
     return _ticks(low, high, 4)  # too short a range for round numbers
 
 
+def _short(value: float) -> str:
+    """A number in a tooltip."""
+    return _minus(f"{value:,.0f}" if value == round(value) else f"{value:.4g}")
+
+
 def _minus(text: str) -> str:
     return text.replace("-", "\u2212")
 
@@ -373,9 +413,16 @@ def _polyline(x, y, style) -> str:
     )
 
 
-def _dots(x, y, style) -> str:
+def _dots(x, y, style, told=None) -> str:
     color, opacity, radius = style["color"], style["opacity"], style["dot"]
-    circles = "".join(
-        f'<circle cx="{a:.2f}" cy="{b:.2f}" r="{radius:g}"/>' for a, b in zip(x, y, strict=True)
-    )
+    places = [
+        f'<circle cx="{a:.2f}" cy="{b:.2f}" r="{radius:g}"' for a, b in zip(x, y, strict=True)
+    ]
+    if told is None:
+        circles = "".join(f"{place}/>" for place in places)
+    else:
+        circles = "".join(
+            f'{place} class="spot"><title>{escape(text)}</title></circle>'
+            for place, text in zip(places, told, strict=True)
+        )
     return f'<g fill="{color}" fill-opacity="{opacity:g}">{circles}</g>'
