@@ -144,9 +144,11 @@ def language_page(data: ReportData, sample: str) -> str:
         sample: generated text.
     """
     scores = data.metrics["validation"]
+    nats, unigram = scores["nats_per_character"], scores["baseline_nats_per_character"]
     head = (
-        heading(data) + '<p class="headline">Validation loss: '
-        f"<b>{scores['nats_per_character']:.3f}</b> nats per character; unigram baseline: {scores['baseline_nats_per_character']:.3f}.</p>"
+        heading(data)
+        + f'<p class="headline">Validation loss: <b>{nats:.3f}</b> nats per character; '
+        f"unigram baseline: {unigram:.3f}.</p>"
         + what_next(data)
         + '<p class="soft">The scores are those on the validation text, the last part of the text. '
         "The network was not trained on it, but the weights were selected on it.</p>"
