@@ -322,7 +322,7 @@ class GradientStory(Story):
         if self._has_rest():
             labels.append(f"{counted(self.count - len(self.paths))} others")
             values.append(self.remainder)
-        label = f"contribution to ∂L/∂{self.name} = {number(self.value)}"
+        label = rf"contribution to $\partial L/\partial {self._latex_name}$ = {number(self.value)}"
         return signed_bars(axes, labels, values, label=label)
 
 

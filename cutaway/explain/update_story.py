@@ -9,6 +9,7 @@ from cutaway.errors import OptionError
 from cutaway.story.design import BLUE, GRAY, ORANGE
 from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import WIDTH, Story, latex_number, number
+from cutaway.story.told_html import ACROSS, told_html
 
 MEANING = 38  # column where the meaning of a line starts, if its formula ends before
 NO_BREAK = "\u00a0"  # a space at which lines are not wrapped
@@ -248,6 +249,11 @@ class UpdateStory(Story):
                 for term in move.terms or ()
             ],
         }
+
+    def html(self) -> str:
+        """Its terms in words; their numbers stand in the typeset formula."""
+        lines = self.text(ACROSS).split("\n")
+        return told_html("\n".join(line for line in lines if not line.lstrip().startswith("= ")))
 
     def plot(self, axes=None, *, history=None):
         """The step compared with plain gradient descent; or the history of the weight.

@@ -26,13 +26,10 @@ NUMBER = re.compile(r"[\d.,%–-]*")  # a cell of a column of numbers
 COLUMNS = 8  # of the data in a table of rows; the others are folded into one cell
 FEW_ROWS = 100  # with fewer validation rows, the accuracy gets a confidence interval
 STYLE = """
-.bar { width: 11rem; height: .9rem; margin-top: .3rem; }
-.bar div { height: 100%; background: var(--accent); border-radius: 2px; }
 .words { max-width: 50rem; line-height: 1.9; overflow-wrap: anywhere; }
 .up { border-bottom: 2px solid var(--positive); }
 .down { border-bottom: 2px dotted var(--negative); }
 .remark b { display: block; } .remark { margin: .6rem 0; }
-@media (max-width: 600px) { .bar { width: 5rem; } }
 """
 
 

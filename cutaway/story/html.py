@@ -53,7 +53,7 @@ p { max-width: 44rem; } .soft { color: var(--soft); }
 a { color: var(--link); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 2px; }
 .headline { font-size: var(--size-lead); line-height: 1.45; margin: var(--space-2) 0; }
-.headline b { color: var(--link); }
+.headline b { color: var(--link); } .headline code { font-size: .85em; }
 .next { border-left: 4px solid var(--accent); padding: .1rem 0 .1rem var(--space-2); }
 .next p, .next pre { margin: .2rem 0; }
 .warning { border-left: 4px solid var(--negative); padding: .1rem 0 .1rem var(--space-2); }
@@ -79,6 +79,8 @@ mark { color: inherit; background: color-mix(in srgb, var(--negative) 25%, trans
 .chart > svg { min-width: 21.5rem; }
 svg .spot:hover { stroke: currentColor; stroke-width: 1.5; fill-opacity: 1; }
 svg .hit:hover { fill-opacity: .08; }
+.bar { width: 11rem; height: .9rem; margin-top: .3rem; }
+.bar div { height: 100%; background: var(--accent); border-radius: 2px; }
 .matrix td { text-align: center; min-width: 4.2rem; border: 2px solid var(--paper); }
 img { max-width: 100%; } .pixels { width: 96px; image-rendering: pixelated;
   border-radius: var(--radius-small); }
@@ -97,6 +99,8 @@ img { max-width: 100%; } .pixels { width: 96px; image-rendering: pixelated;
   body { padding: 1.2rem 1rem 3rem; } h1 { font-size: 1.4em; overflow-wrap: anywhere; }
   .headline { font-size: 1.12em; }
   table { font-size: var(--size-small); } th, td { padding-right: .55rem; }
+  .bar { width: 5rem; }
+  .chart > svg { min-width: 30rem; } .chart svg.cutaway-curve, .plots svg { min-width: 0; }
   pre { font-size: .74rem; padding: .7rem .6rem; } .matrix td { min-width: 3.1rem; }
 }
 """ + PRINT

@@ -5,6 +5,8 @@ gray for 0 to dark blue for positive, so plots work in grayscale and for color-b
 Nothing is drawn in explicit black or white, so matplotlib's dark style works.
 """
 
+import re
+
 import numpy as np
 
 from cutaway.story.design import BLUE, DIVERGING, GRAY, ORANGE, SEQUENTIAL, colormap
@@ -12,6 +14,7 @@ from cutaway.story.figures import svg_of, without_addresses
 
 CHARACTERS = 14  # of small text to an inch
 LEGEND_ROW = 13  # points
+_INDEX = re.compile(r"(?<![A-Za-z0-9_$])([A-Za-z])_(\d+(?:,\d+)*)(?:\^(\(\d+\)))?(?![A-Za-z0-9_])")
 UP, DOWN = BLUE, ORANGE  # what raises an output, and what lowers it
 
 
@@ -55,10 +58,30 @@ def signed_bars(axes, labels, values, *, label: str):
         hatch=["" if up else "//" for up in signs],
     )
     axes.invert_yaxis()
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", alpha=0.2)
+    axes.set_axisbelow(True)
     axes.locator_params(axis="x", nbins=5)
     axes.axvline(0, color=GRAY, linewidth=0.8)
     axes.set_xlabel(label)
     return axes
+
+
+def indexed(name: str) -> str:
+    """A name with its indices as matplotlib sets them: w_12^(1) becomes w with small numbers.
+
+    Example:
+        >>> from cutaway.story.panels import indexed
+        >>> indexed("w_12^(1)")
+        '$w_{12}^{(1)}$'
+    """
+    return _INDEX.sub(_math, plain(name))
+
+
+def _math(found) -> str:
+    above = "" if found[3] is None else f"^{{{found[3]}}}"
+    return f"${found[1]}_{{{found[2]}}}{above}$"
 
 
 def legend_above(axes, **options):

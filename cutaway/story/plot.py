@@ -13,6 +13,7 @@ from html import escape
 import numpy as np
 
 from cutaway.story.design import FONT, themed
+from cutaway.story.figures import without_addresses
 from cutaway.story.svg import finite_stretches, text_width
 
 SIZE, TITLE = 10.0, 12.0  # of texts
@@ -34,7 +35,8 @@ class _Mark:
     """Something drawn at data coordinates.
 
     Attributes:
-        kind: "line", "points", "bars" or "vertical".
+        kind: "line", "points", "bars", "vertical", "ranges" (y holds the low ends, then the high
+            ones) or "band" (likewise, shaded).
         x, y: of its points; for bars, x are the edges, one more than heights y.
         style: {"color", "width", "dashed", "dot" (radius of a point, 0: none), "opacity"}.
         label: in the legend; None: not in it.
@@ -53,7 +55,7 @@ class Plot:
     Args:
         title: above it.
         x_label, y_label: of the axes.
-        log_y: whether the vertical axis is logarithmic; values <= 0 are then left out.
+        log_x, log_y: whether an axis is logarithmic; values <= 0 are then left out.
         integer_x, integer_y: whether ticks of an axis are at integers only, as of epochs, counts.
         x_ticks: {position: label} of the horizontal axis; None: chosen.
         unit: whether both axes go from 0 to 1, as for proportions, whatever the data.
@@ -74,6 +76,7 @@ class Plot:
         *,
         x_label: str = "",
         y_label: str = "",
+        log_x: bool = False,
         log_y: bool = False,
         integer_x: bool = False,
         integer_y: bool = False,
@@ -83,6 +86,7 @@ class Plot:
         self.title = title
         self.x_label = x_label
         self.y_label = y_label
+        self.log_x = log_x
         self.log_y = log_y
         self.integer_x = integer_x
         self.integer_y = integer_y
@@ -107,6 +111,15 @@ class Plot:
         """A dashed line over the whole height."""
         style = {"color": color, "width": 1.0, "dashed": True, "dot": 0.0, "opacity": 1.0}
         self._add("vertical", [x], [], style, label)
+
+    def ranges(self, x, low, high, *, color: str) -> None:
+        """Upright lines from low to high, as of confidence intervals."""
+        style = {"color": color, "width": 1.0, "dashed": False, "dot": 0.0, "opacity": 1.0}
+        self._add("ranges", x, [*low, *high], style, None)
+
+    def band(self, x, low, high, *, color: str, opacity=0.12) -> None:
+        """The ground between two lines, shaded."""
+        self._add("band", x, [*low, *high], {"color": color, "dot": 0.0, "opacity": opacity}, None)
 
     def _add(self, kind, x, y, style, label):
         x, y = (
@@ -140,15 +153,21 @@ class Plot:
         x_ticks = self.x_ticks
         if x_ticks is None:
             most = min(9, max(2, int((x1 - x0) / (3 * SIZE))))
-            x_ticks = _ticks(x_low, x_high, most, integers=self.integer_x)
-            if self.integer_x:  # there is no layer 0, and no epoch after the last one
+            x_ticks = (
+                _log_ticks(x_low, x_high)
+                if self.log_x
+                else _ticks(x_low, x_high, most, integers=self.integer_x)
+            )
+            if (
+                self.integer_x and not self.log_x
+            ):  # there is no layer 0, and no epoch after the last one
                 margin = (x_high - x_low) * MARGIN / (1 + 2 * MARGIN) * (1 - 1e-9)
                 x_ticks = {
                     x: label
                     for x, label in x_ticks.items()
                     if x_low + margin <= x <= x_high - margin
                 }
-        across = _Scale(x_low, x_high, x0, x1)
+        across = _Scale(x_low, x_high, x0, x1, log=self.log_x)
         up = _Scale(y_low, y_high, y0, y1, log=self.log_y)
         parts = [_grid(across, up, x_ticks, y_ticks)]
         parts += [self._drawn(mark, across, up) for mark in self.marks]
@@ -173,7 +192,7 @@ class Plot:
         found = np.concatenate([np.zeros(0), *values])
         found = found[np.isfinite(found)]
         from_zero = axis == "y" and any(mark.kind == "bars" for mark in self.marks)
-        is_log = axis == "y" and self.log_y
+        is_log = self.log_y if axis == "y" else self.log_x
         if is_log:
             found = np.log10(found[found > 0])
         low, high = (found.min(), found.max()) if len(found) else (0.0, 1.0)
@@ -202,6 +221,22 @@ class Plot:
             )
         y = np.where(mark.y > 0, mark.y, math.nan) if self.log_y else mark.y
         x, y = across.at(mark.x), up.at(y)
+        if mark.kind in ("ranges", "band"):
+            low, high = np.split(y, 2)
+            if mark.kind == "ranges":
+                drawn = "".join(
+                    f"M{a:.2f} {b:.2f}V{c:.2f}m-3 0h6M{a - 3:.2f} {b:.2f}h6"
+                    for a, b, c in zip(x, low, high, strict=True)
+                    if math.isfinite(b) and math.isfinite(c)
+                )
+                return f'<path d="{drawn}" fill="none" stroke="{color}"/>'
+            ok = np.isfinite(low) & np.isfinite(high)
+            around = [
+                *zip(x[ok], low[ok], strict=True),
+                *zip(x[ok][::-1], high[ok][::-1], strict=True),
+            ]
+            places = " ".join(f"{a:.2f},{b:.2f}" for a, b in around)
+            return f'<polygon points="{places}" fill="{color}" fill-opacity="{opacity:g}"/>'
         found = ""
         if mark.kind == "line":
             for part in finite_stretches(x, y):
@@ -274,6 +309,11 @@ class Plot:
             parts.append(_text(x + HANDLE + GAP / 2, text, str(mark.label), "start"))
             x += _legend_width(mark)
         return "".join(parts)
+
+
+def chart_html(plots, **size) -> str:
+    """Plots beside each other as a part of a story's HTML; see side_by_side."""
+    return f'<div class="chart">{without_addresses(side_by_side(plots, **size))}</div>'
 
 
 def _legend_width(mark: _Mark) -> float:

@@ -13,7 +13,7 @@ from html import escape
 from cutaway.story.design import hue
 
 ACROSS = 240  # columns of the text that is read: few lines are broken in it
-SCREEN = 9  # em, of the longest bar
+LONGEST = 140  # pixels, of the longest bar
 
 _GAP = re.compile(r"\S {2,}\S")
 _MATRIX = re.compile(r"^\s*[^\[]{0,12}\[ .*\]|^\s{6,}\[ |^\s*\[.*\]\s*$")
@@ -55,6 +55,7 @@ def symbols(text: str) -> str:
         >>> symbols("z_12^(1) = e^-z")
         'z<sub>12</sub><sup>(1)</sup> = e<sup>-z</sup>'
     """
+    text = text.replace(" <- ", " ← ").replace(" -> ", " → ")
     html = _INDEX.sub(_indexed, escape(text, quote=False))
     return _POWER.sub(_raised, html)
 
@@ -202,19 +203,14 @@ def _are_bars(cells) -> bool:
 
 
 def _bar(cell: str, longest: int) -> str:
-    """A bar for a row of signs: orange, and hatched, where they are minuses."""
+    """A bar for a row of signs: orange and broken where they are minuses."""
     lowers = cell[0] == "-"
-    color = hue("orange" if lowers else "blue")
-    ground = (
-        f"repeating-linear-gradient(135deg, {color} 0 4px, transparent 4px 6px)"
-        if lowers
-        else color
-    )
-    width = max(0.2, SCREEN * len(cell) / longest)
-    name = "lowers" if lowers else "raises"
+    width = max(2.0, LONGEST * len(cell) / longest)
+    name, color = ("lowers", hue("orange")) if lowers else ("raises", hue("blue"))
+    dashes = ' stroke-dasharray="5 2"' if lowers else ""
     return (
-        f'<span role="img" aria-label="{name}" style="display:inline-block;height:.65em;'
-        f'width:{width:.2f}em;background:{ground};border-radius:2px"></span>'
+        f'<svg role="img" aria-label="{name}" width="{width:.0f}" height="10">'
+        f'<path d="M0 5H{width:.0f}" stroke="{color}" stroke-width="10"{dashes}/></svg>'
     )
 
 
@@ -243,5 +239,6 @@ STYLE = """
   max-width: 52rem;  font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .cutaway-told .fact { margin: .3rem 0; } .cutaway-told .fact .soft { margin-left: .6rem; }
 .cutaway-told sub, .cutaway-told sup { line-height: 0; font-size: .74em; }
+.cutaway-told .scroll { margin: .4rem 0 .9rem; } .cutaway-told + .chart { margin-top: .9rem; }
 .cutaway-told td { white-space: normal; } .cutaway-told ul { margin: .2rem 0; }
 """
