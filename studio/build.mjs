@@ -20,8 +20,14 @@ const shared = {
   jsxImportSource: "preact",
 };
 
-// The licenses of what is bundled ask that their notice travels with the copy.
-const notice = "/*! Cutaway's studio. Contains Preact and Preact Signals (MIT). */";
+// The licenses of what is bundled (MIT) ask that their notice travels with each copy.
+const bundled = ["preact", "@preact/signals", "@preact/signals-core"];
+const licenses = bundled.map((name) =>
+  readFileSync(join(here, "node_modules", name, "LICENSE"), "utf8").trim(),
+);
+const owners = licenses.map((text, k) => `${bundled[k]}: ${/^Copyright.*$/m.exec(text)[0]}`);
+const terms = licenses[0].slice(licenses[0].indexOf("Permission is hereby")).replace(/\s+/g, " ");
+const notice = `/*! Cutaway's studio contains\n${owners.join("\n")}\nunder the MIT License: ${terms} */`;
 
 await build({
   ...shared,

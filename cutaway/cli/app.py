@@ -62,7 +62,7 @@ All commands: cutaway --help. Of one: cutaway train --help
 Completion with the tab key: cutaway --install-completion"""
 
 # options that name a file or a folder
-PATHS = ("--out", "--html", "--png", "--input", "--certificate", "--key")
+PATHS = ("--out", "--html", "--png", "--input", "--certificate", "--key", "--lesson", "--record")
 
 
 def _version(wanted: bool) -> None:

@@ -6,27 +6,31 @@ import socket
 import sys
 import textwrap
 
+from cutaway.cli.products import product
 from cutaway.cli.show import print_json, print_notes
 from cutaway.errors import CutawayError, OptionError, visible
 
 
 def studio_command(
-    what, target, kind, given, *, host, port, certificate, key, browser, trust, as_json
-) -> None:
+    what, target, kind, given, *, host, port, certificate, key, browser, lesson, record, force,
+    trust, as_json
+) -> None:  # fmt: skip
     """Serve the studio until Ctrl-C."""
     from cutaway.studio.server import StudioServer
 
     files = _certificate(certificate, key)
-    with contextlib.closing(StudioServer(host=host, port=port, certificate=files)) as server:
-        from cutaway.studio.choosing import choose_subject
-        from cutaway.studio.session import Session
-
-        subject = choose_subject(what, target, kind=kind, trust=trust, options=given)
-        session = Session(subject)
+    with (
+        product(record, "--record", inputs=[what, lesson], force=force),
+        contextlib.closing(StudioServer(host=host, port=port, certificate=files)) as server,
+    ):
+        session = _session(what, target, kind, given, lesson, trust)
+        subject = session.subject
         session.start()
+        recorder = None if record is None else _recorder(session)
         server.start(session)
         if as_json:
             print_json({"url": server.url, "port": server.port, "title": subject.title})
+            sys.stdout.flush()
         else:
             print_notes(subject.notes)
             print(_announcement(subject.title, server, is_local=files is None), flush=True)
@@ -38,13 +42,40 @@ def studio_command(
             server.wait()
         except KeyboardInterrupt:  # the way to end it
             session.close("the studio was ended in the terminal")
-            return
-        session.close()
-        raise CutawayError(
-            "the web server of the studio has ended",
-            expected="it to run until Ctrl-C",
-            fix="run the command again with --debug and report its output",
-        )
+        else:
+            session.close()
+            raise CutawayError(
+                "the web server of the studio has ended",
+                expected="it to run until Ctrl-C",
+                fix="run the command again with --debug and report its output",
+            )
+        server.close()  # before the recording is written, which takes a while
+        if recorder is not None:
+            recorder.write(record, title=subject.title)
+
+
+def _session(what, target, kind, given, lesson, trust):
+    """The Session of what is named, or else of what the lesson is about."""
+    from cutaway.studio.choosing import choose_subject
+    from cutaway.studio.session import Session
+
+    cards = None
+    if lesson is not None:
+        from cutaway.studio.lesson import as_message, read_lesson
+
+        read = read_lesson(lesson)
+        cards = as_message(read)
+        if what is None:
+            what, target = read.data, read.target if target is None else target
+    return Session(
+        choose_subject(what, target, kind=kind, trust=trust, options=given), lesson=cards
+    )
+
+
+def _recorder(session):
+    from cutaway.studio.recorder import Recorder
+
+    return Recorder(session)
 
 
 def has_browser(platform: str, environment) -> bool:

@@ -29,7 +29,7 @@ class Client:
         self.paced = paced
         self.rate = 12.0  # frames per second, if paced
         self.is_listening = True  # whether a paced client shows what it gets
-        self._sent = self._drawn = 0
+        self._under_way: list[int] = []  # numbers of the frames that are not drawn yet
         self._next_at = 0.0
         self._lock = threading.Lock()
 
@@ -48,20 +48,19 @@ class Client:
         with self._lock:
             if self.paced:
                 return self.is_listening and now >= self._next_at
-            return self._sent - self._drawn < ROOM
+            return len(self._under_way) < ROOM
 
-    def send_frame(self, message: bytes, now: float) -> None:
+    def send_frame(self, number: int, message: bytes, now: float) -> None:
         """Deliver a frame that there is room for."""
         with self._lock:
-            self._sent += 1
+            self._under_way.append(number)
             self._next_at = now + max(1 / self.rate, len(message) / BYTES_PER_SECOND)
         self.deliver(message)
 
     def acknowledge(self, number: int) -> None:
-        """The page has drawn a frame."""
-        del number  # frames that were dropped on the way are not drawn later
+        """The page has drawn a frame; those before it that it has not drawn were dropped."""
         with self._lock:
-            self._drawn = min(self._drawn + 1, self._sent)
+            self._under_way = [sent for sent in self._under_way if sent > number]
 
     def report(self, drawn: int, milliseconds: float) -> None:
         """The widget has drawn so many frames in the last second, each in this time."""
@@ -74,7 +73,7 @@ class Client:
     def reset(self) -> None:
         """It begins anew: nothing is on the way."""
         with self._lock:
-            self._sent = self._drawn = 0
+            self._under_way = []
 
 
 def parsed(message: bytes | str | dict, commands) -> Any:

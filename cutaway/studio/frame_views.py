@@ -31,6 +31,11 @@ class FrameViews:
         self._still: dict[str, Any] = {}  # what stays the same from frame to frame
         self.is_wanted = self.is_ready = False
 
+    def look_at(self, scene: Scene) -> None:
+        """Another row or plane of the same network in the same views: nothing is compiled."""
+        if scene.look != self.scene.look or scene.row != self.scene.row:
+            self.scene, self._still = scene, {}
+
     def prepare(self) -> None:
         """Compile the program, without running it; another thread may do it."""
         given = self._given()
@@ -49,7 +54,8 @@ class FrameViews:
             for view in self.views:
                 own = {**of_view.get(view.name, {}), **view.looked(self.scene)}
                 headers[view.name] = view.header(self.scene, own)
-                arrays |= {f"{view.name}/{name}": array for name, array in own.items()}
+                sent = view.sent(self.scene, own)
+                arrays |= {f"{view.name}/{name}": array for name, array in sent.items()}
         self.is_ready = True
         return arrays, headers
 

@@ -72,12 +72,13 @@ class Lane:
         validation: {"loss": ..., metric: ...} of the last validation, or None.
         title: on the page, when there are two.
         is_ready: whether its step is compiled: it is not trained before.
+        can_validate: whether its validation is compiled.
     """
 
     def __init__(self, number: int, subject: Subject, training: StepwiseTraining, title: str = ""):
         self.number, self.subject, self.training = number, subject, training
         self.title = title
-        self.is_ready = False  # whether its step is compiled
+        self.is_ready = self.can_validate = False
         self.memory = Memory()
         self.curve, self.validation_curve = Curve(), Curve()
         self.validation: dict[str, float] | None = None
@@ -114,15 +115,20 @@ class Lane:
         self._shown.clear()
         self._validated = -1
 
-    def adopt(self, training: StepwiseTraining, change: str) -> None:
-        """Go on with another training, of a changed network.
+    def adopt(self, training: StepwiseTraining, change: str, shown: FrameViews) -> None:
+        """Go on with another training, of a changed network, whose step is compiled.
 
         The state before the change is remembered, and the one after it as well.
+
+        Args:
+            change: in words.
+            shown: its views, compiled for what was looked at.
         """
         self.memory.remember(self.training, self.curve.last())
         self.training = training
-        self._shown.clear()
+        self._shown = {_made_of(shown.scene.look): shown}
         self._validated = -1
+        self.is_ready, self.can_validate = True, False
         self.memory.remember(training, self.curve.last(), change)
 
     def go_back(self, number: int) -> bool:
@@ -146,7 +152,7 @@ class Lane:
             whether it has validated.
         """
         step = self.training.position.steps
-        if self.training.validation is None or step == self._validated or not self.is_ready:
+        if self.training.validation is None or step == self._validated or not self.can_validate:
             return False
         began = time.monotonic()
         if not now and began < self._validate_at:
@@ -161,19 +167,20 @@ class Lane:
 
     # what is shown of it
 
-    def scene(self, look: Look) -> Scene:
-        """What is looked at."""
+    def scene(self, look: Look, training: StepwiseTraining | None = None) -> Scene:
+        """What is looked at, of its training or of another one of the same rows."""
         subject = self.subject
         rows = subject.training if look.set == "training" else subject.validation
         row = int(rows[min(look.row, len(rows) - 1)]) if len(rows) else 0
-        return Scene(subject, self.training, look, row)
+        return Scene(subject, self.training if training is None else training, look, row)
 
     def shown(self, look: Look) -> FrameViews:
         """The program of the frames for a look, which may not be compiled yet."""
-        found = self._shown.pop(look, None)
+        found = self._shown.pop(_made_of(look), None)
         if found is None:
             found = FrameViews(self.scene(look))
-        self._shown[look] = found
+        found.look_at(self.scene(look))
+        self._shown[_made_of(look)] = found
         while len(self._shown) > KEPT_PROGRAMS:
             del self._shown[next(iter(self._shown))]
         return found
@@ -218,3 +225,8 @@ class Lane:
     def description(self, look: Look) -> dict[str, Any]:
         """The message that says what the network is."""
         return described(self, look)
+
+
+def _made_of(look: Look) -> tuple:
+    """The parts of a look that the program of its frames is made of."""
+    return (look.views, look.layer, look.output, look.head)

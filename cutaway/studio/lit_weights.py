@@ -74,31 +74,20 @@ def weights_of_sum(why: Explanation, path: str, index: tuple[int, ...]) -> list[
 
     Returns:
         [{"path", "index", "share"}]: the share is |w O| of the sum of all |w O|; [] if it was
-        computed from something else than one sum of weights times inputs.
+        computed from something else than a sum of weights times inputs.
     """
-    graph = why.trace.graph
-    nodes = [n for n in graph.nodes if n.record is not None and n.module == path]
-    if not nodes:
+    node, place = _result_of(why, path, index)
+    if node is None:
         return []
-    place = (0, *index) if len(index) < nodes[-1].value.ndim else tuple(index)
-    if len(place) != nodes[-1].value.ndim:
-        return []
+    products: dict[tuple, float] = {}
     with float64():
-        node, element = _sum_behind(nodes[-1], place, why)
-        if node is None:
-            return []
-        sides = why.jacobians.of(node).terms(element)
-    found = []
-    for k, (elements, values) in enumerate(sides):
-        weights = [_parameter_behind(node.sources[k], int(e), why) for e in elements]
-        if any(weight is None for weight in weights):
-            continue
-        products = np.abs(np.asarray(values) * np.asarray(sides[1 - k][1]))
-        total = products.sum() or 1.0
-        for weight, product in zip(weights, products.tolist(), strict=True):
-            own, at = weight or ("", ())
-            found.append({"path": own, "index": list(at), "share": product / total})
-        break
+        for one, element in _sums_behind(node, place, why):
+            products |= _products(one, why.jacobians.of(one).terms(element), why)
+    total = sum(products.values()) or 1.0
+    found = [
+        {"path": own, "index": list(at), "share": size / total}
+        for (own, at), size in products.items()
+    ]
     return sorted(found, key=_by_share)[:MOST]
 
 
@@ -106,24 +95,52 @@ def _by_share(lit: dict) -> float:
     return -lit["share"]
 
 
-def _sum_behind(node: Node, place: tuple, why: Explanation) -> tuple[Node | None, int]:
-    """(the sum of products that an element was computed from, the element in it)."""
+def _result_of(why: Explanation, path: str, index) -> tuple[Node | None, tuple]:
+    """(the last array that a layer computed with such an element, its index with the batch)."""
+    for node in reversed(why.trace.graph.nodes):
+        if node.record is None or node.module != path:
+            continue
+        place = (0, *index) if len(index) == len(node.shape) - 1 else tuple(index)
+        if len(place) == len(node.shape) and all(
+            0 <= i < n for i, n in zip(place, node.shape, strict=True)
+        ):
+            return node, place
+    return None, ()
+
+
+def _products(node: Node, sides, why: Explanation) -> dict[tuple, float]:
+    """{(path, index) of a weight: |w O|} of one element of a product of matrices.
+
+    Args:
+        sides: [(elements, values)] of its two sources.
+    """
+    for k, (elements, values) in enumerate(sides):
+        weights = [_parameter_behind(node.sources[k], int(e), why) for e in elements]
+        sizes = np.abs(np.asarray(values) * np.asarray(sides[1 - k][1])).tolist()
+        if all(weight is not None for weight in weights):
+            return {w: size for w, size in zip(weights, sizes, strict=True) if w is not None}
+    return {}
+
+
+def _sums_behind(node: Node, place: tuple, why: Explanation) -> list[tuple[Node, int]]:
+    """[(product of matrices, element in it)] of which an element is a function of their sum."""
     waiting = [(node, int(np.ravel_multi_index(place, node.shape)))]
+    found, seen = [], set()
     while waiting:
         node, element = waiting.pop()
-        if node.record is None:
+        if node.record is None or (node.number, element) in seen:
             continue
+        seen.add((node.number, element))
         traits = node.record.operation.traits
         jacobian = why.jacobians.of(node)
         if traits.role == "weights" and hasattr(jacobian, "terms"):
-            return node, element
-        if traits.edges not in ("elementwise", "movement"):
-            continue
-        for number, elements, _ in jacobian.row(element):
-            source = node.sources[number]
-            if source is not None:
-                waiting += [(source, int(e)) for e in elements]
-    return None, 0
+            found.append((node, element))
+        elif traits.edges in ("elementwise", "movement"):
+            edges = [e for e in jacobian.row(element) if node.sources[e[0]] is not None]
+            if traits.sign != "+" and len(edges) > 1:
+                return []  # a product of several results: no sum of weights
+            waiting += [(node.sources[k], int(e)) for k, elements, _ in edges for e in elements]
+    return found
 
 
 def _parameter_behind(node: Node | None, element: int, why: Explanation) -> tuple | None:

@@ -19,7 +19,7 @@ from cutaway.studio.look import Look
 from cutaway.studio.pace import Pace
 from cutaway.studio.side_by_side import LaneSet
 from cutaway.studio.subject import Subject
-from cutaway.studio.surveying import survey
+from cutaway.studio.surface_message import survey
 from cutaway.studio.telling import tell
 from cutaway.studio.wire import packed
 
@@ -191,7 +191,7 @@ class Session:
         """Stop before the next step."""
         if self.is_playing:
             self.lanes.remember()
-        self.is_playing, self._to_run = False, 0
+        self.is_playing, self._to_run, self.phase = False, 0, None
         self._is_new = True
         self.say_state()
 
@@ -250,7 +250,7 @@ class Session:
         message = self._frame(now)
         for client in self._clients:
             if client.has_room(now):
-                client.send_frame(message, now)
+                client.send_frame(self._frames, message, now)
         self.pace.made_frame(now, time.monotonic() - now)
 
     def _frame(self, now: float) -> bytes:

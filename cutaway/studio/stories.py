@@ -1,7 +1,6 @@
 """Stories as the page shows them: HTML by the story kit, plain text, and numbers for JSON."""
 
 import math
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ def told(title: str, *stories: Story, lit=(), plotted: bool = False) -> Told:
     for story in stories[1:]:
         numbers[type(story).__name__] = plain(story.to_dict())
     text = "\n\n".join(story.text(COLUMNS) for story in stories)
-    body = f'<section class="told"><h3>{escape(title)}</h3>{"".join(html)}</section>'
+    body = f'<section class="told">{"".join(html)}</section>'
     return Told(title, body, text, list(lit), numbers)
 
 

@@ -132,7 +132,8 @@ def _states(program: Program, make, x, y, marks: list[int]) -> list[dict]:
         return value
 
     net.eval()
-    compiled = jit(step, net, optimizer)
+    # arrays of the copy are those of the program that trains on: none may be given away
+    compiled = jit(step, net, optimizer, donate=False)
     found, at = [net.state_dict()], 0
     for mark in marks[1:]:
         compiled.loop(at, mark, x, y, capacity=int(np.diff(marks).max()))

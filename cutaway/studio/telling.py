@@ -41,10 +41,12 @@ def tell(session, click, client, background: Background) -> None:
     position = lane.training.position
 
     def work() -> Told:
-        x, y = (map_leaves(lambda leaf: leaf[row], tree) for tree in (subject.x, subject.y))
+        x, y = (map_leaves(lambda leaf: leaf[row : row + 1], t) for t in (subject.x, subject.y))
         names = None if subject.inputs is None else [column.name for column in subject.inputs]
         why = program.explain(x, y, names=names)
-        clicked = ClickedPlace(subject, why, program.optimizer, click.path, click.index, row, batch)
+        clicked = ClickedPlace(
+            subject, why, program.optimizer, click.path, click.index, row, batch, program
+        )
         return CLICKS[click.what].tell(clicked)
 
     def then(told: Told) -> None:

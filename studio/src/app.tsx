@@ -2,6 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { Boundary } from "./boundary";
+import { dark } from "./color";
 import { Controls } from "./controls";
 import { Curves } from "./curves";
 import { Gradients } from "./gradients";
@@ -28,6 +29,11 @@ export function App() {
     const listen = (event: Event) => onKey(store, event as KeyboardEvent);
     target.addEventListener("keydown", listen);
     return () => target.removeEventListener("keydown", listen);
+  }, []);
+  useEffect(() => {
+    // canvases do not follow the color scheme by themselves
+    const repaint = () => (store.frame.value = store.frame.value && { ...store.frame.value });
+    return dark.watch(repaint);
   }, []);
   const lanes = store.lanes.value;
   return (
@@ -64,7 +70,14 @@ export function App() {
 }
 
 function Connection() {
-  const { kind, text } = useStore().status.value;
+  const store = useStore();
+  const { kind, text } = store.status.value;
+  if (store.slow.value)
+    return (
+      <p class="connection" role="status">
+        {store.link.slow}
+      </p>
+    );
   if (kind === "open") return null;
   return (
     <p class={`connection ${kind}`} role="status">

@@ -48,7 +48,14 @@ function LayerRoom({ lane, info, layer }: { lane: number; info: LaneInfo; layer:
   const store = useStore();
   const chosen = useSignal<string | null>(null);
   const titles = Object.fromEntries(info.views.map((view) => [view.name, view.title]));
-  const tabs = [...(layer.views ?? []), ...(info.drawing ? [DIAGRAM] : [])];
+  // views of layers that have layers inside, which the list does not show, are with every layer
+  const listed = new Set(info.layers.flatMap((one) => one.views ?? []));
+  const inner = info.views.filter((view) => view.has_layer && !listed.has(view.name));
+  const tabs = [
+    ...(layer.views ?? []),
+    ...inner.map((view) => view.name),
+    ...(info.drawing ? [DIAGRAM] : []),
+  ];
   const tab = chosen.value && tabs.includes(chosen.value) ? chosen.value : (tabs[0] ?? null);
   const turn = (event: KeyboardEvent) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

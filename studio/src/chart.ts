@@ -36,7 +36,7 @@ export function ticks(low: number, high: number, most: number): number[] {
   const power = 10 ** Math.floor(Math.log10(raw));
   const unit = [1, 2, 5, 10].find((one) => one * power >= raw)! * power;
   const found: number[] = [];
-  for (let k = Math.ceil(low / unit - 1e-9); k * unit <= high + unit * 1e-9; k++) found.push(k * unit);
+  for (let k = Math.ceil(low / unit - 1e-9) + 0; k * unit <= high + unit * 1e-9; k++) found.push(k * unit);
   return found;
 }
 
@@ -78,8 +78,9 @@ export function drawChart(
   const brush = pen(canvas, size.width, size.height);
   const [low, high] = limits(lines, log);
   const first = Math.min(...lines.map(({ steps }) => steps[0] ?? Infinity), Infinity);
+  if (!Number.isFinite(first)) return { low, high, first: 0, last: 0, stepAt: () => 0, xOf: () => 0, yOf: () => 0 };
   const last = Math.max(...lines.map(({ steps }) => steps.at(-1) ?? 0), 1);
-  const start = Number.isFinite(first) && first < last ? first : 0;
+  const start = first < last ? first : 0;
   const wide = size.width - LEFT - RIGHT;
   const tall = size.height - TOP - BOTTOM;
   const xOf = (step: number) => LEFT + ((step - start) / (last - start || 1)) * wide;

@@ -17,7 +17,29 @@ const CLASSES: Rgb[] = [
   [111, 127, 146],
 ];
 
-export const dark = matchMedia("(prefers-color-scheme: dark)");
+const media = matchMedia("(prefers-color-scheme: dark)");
+
+/** Whether it is dark: as the notebook around it says, otherwise as the system does. */
+export const dark = {
+  get matches(): boolean {
+    const { jpThemeLight, vscodeThemeKind } = document.body.dataset;
+    if (jpThemeLight !== undefined) return jpThemeLight === "false";
+    if (vscodeThemeKind !== undefined) return !vscodeThemeKind.includes("light");
+    return media.matches;
+  },
+  /** Call `changed` whenever it becomes the other; returns what ends that. */
+  watch(changed: () => void): () => void {
+    const watched = new MutationObserver(changed);
+    watched.observe(document.body, {
+      attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"],
+    });
+    media.addEventListener("change", changed);
+    return () => {
+      watched.disconnect();
+      media.removeEventListener("change", changed);
+    };
+  },
+};
 export const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 export function css([red, green, blue]: Rgb, alpha = 1): string {

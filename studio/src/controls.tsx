@@ -1,7 +1,6 @@
 // What can be changed while the network trains: optimizer, batch size, noise, weights.
 
 import { useSignal } from "@preact/signals";
-import { LANE_NAMES } from "./curves";
 import { clamp, number, words } from "./format";
 import { Panel } from "./panel";
 import { useStore } from "./store";
@@ -14,13 +13,13 @@ export function Controls() {
   const lane = store.lane.value;
   const info = store.info.value[lane];
   if (!info || store.link.recorded) return null;
-  const several = store.lanes.value.length > 1;
-  const name = LANE_NAMES[store.lanes.value.indexOf(lane)];
   return (
-    <Panel name="training" title={several ? `Training of ${name}` : "Training"}>
-      <OptimizerControl lane={lane} />
-      <BatchAndNoise />
-      <Weights lane={lane} />
+    <Panel name="training" title={`Training${store.ofLane}`}>
+      <div class="fields">
+        <OptimizerControl lane={lane} />
+        <BatchAndNoise />
+        <Weights lane={lane} />
+      </div>
     </Panel>
   );
 }
@@ -85,7 +84,7 @@ function LearningRate({ lane, value }: { lane: number; value: number }) {
   const place = clamp(Math.log10(value || 1e-9), LR_LOW, LR_HIGH);
   const send = (next: number) => store.send({ type: "number", lane, name: "lr", value: next });
   return (
-    <>
+    <div>
       <NumberField text="learning rate" name="lr" value={dragged.value ?? value} send={send} />
       <input
         class="wide"
@@ -103,7 +102,7 @@ function LearningRate({ lane, value }: { lane: number; value: number }) {
         }}
         onChange={() => (dragged.value = null)}
       />
-    </>
+    </div>
   );
 }
 

@@ -1,9 +1,10 @@
 // Loss curves of training and validation; a click on a past point rewinds to it.
 
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { drawChart, indexAt, type Chart, type Line } from "./chart";
 import { css, dark, signColor } from "./color";
+import { useDraw } from "./draw";
 import { count, number } from "./format";
 import { Panel } from "./panel";
 import { rewindNear } from "./keyboard";
@@ -58,7 +59,7 @@ function Plot({ log }: { log: boolean }) {
   wanted.value = log;
   const at = useSignal<{ x: number; step: number } | null>(null);
 
-  useSignalEffect(() => {
+  useDraw(() => {
     for (const lane of store.lanes.value) void store.lossesOf(lane).version.value;
     void store.frame.value;
     if (!canvas.current || !size.value.width) return;
@@ -83,9 +84,19 @@ function Plot({ log }: { log: boolean }) {
       title={store.link.recorded ? "" : "Click to rewind to that step"}
     >
       <canvas ref={canvas} role="img" aria-label="Loss by step" />
+      <Empty />
       {at.value && <Reading at={at.value} width={size.value.width} />}
     </div>
   );
+}
+
+function Empty() {
+  const store = useStore();
+  const none = store.lanes.value.every((lane) => {
+    void store.lossesOf(lane).version.value;
+    return store.lossesOf(lane).step.length === 0;
+  });
+  return none ? <p class="empty soft small">The curve begins with the first step.</p> : null;
 }
 
 function Reading({ at, width }: { at: { x: number; step: number }; width: number }) {

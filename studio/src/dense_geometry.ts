@@ -95,9 +95,9 @@ export function place(
   const room = Math.max(120, box.height - HEAD - FOOT);
   const fits = clamp(Math.floor(room / 24), 3, most);
   const tallest = Math.max(...columns.map((column) => Math.min(column.units, fits)), 1);
-  const pitch = clamp(room / tallest, 22, 78);
+  const pitch = clamp(room / tallest, 22, 116);
   const roomy = pitch >= 38;
-  const size = clamp(Math.floor(pitch - (roomy ? 18 : 4)), 18, 44);
+  const size = clamp(Math.floor(pitch - (roomy ? 18 : 4)), 18, tallest < 6 ? 54 : 44);
   const placed = columns.map((column, k) => {
     const shown = Math.min(column.units, fits);
     const first = clamp(firsts[column.key] ?? 0, 0, column.units - shown);
@@ -161,14 +161,28 @@ export function edgeAt(geometry: Geometry, x: number, y: number): Edge | null {
   return best;
 }
 
-/** Where along its edge a number stands, so that neighbors do not cover each other. */
-export function labelAt(geometry: Geometry, edge: Edge): [number, number] {
-  const before = geometry.columns[edge.layer - 1]!;
-  const after = geometry.columns[edge.layer]!;
-  const across = after.units > 1 ? edge.to / (after.units - 1) : 0.5;
-  const along = before.units > 1 ? edge.from / (before.units - 1) : 0.5;
-  const t = before.units >= after.units ? 0.26 + 0.16 * across : 0.3 + 0.42 * Math.abs(across - along * 0.35);
-  return pointAt(geometry, edge, clamp(t, 0.2, 0.78));
+const PLACES = [0.3, 0.42, 0.54, 0.66, 0.2, 0.78];
+const LABEL = { width: 40, height: 17 };
+
+/** Where the numbers of all edges stand: along each edge, as far from the other numbers as can be. */
+export function labelPlaces(geometry: Geometry): { edge: Edge; x: number; y: number }[] {
+  const placed: { edge: Edge; x: number; y: number }[] = [];
+  for (const edge of edges(geometry)) {
+    let best = { edge, x: 0, y: 0 };
+    let widest = -1;
+    for (const t of PLACES) {
+      const [x, y] = pointAt(geometry, edge, t);
+      // in units of a label's size; beyond one and a half there is nothing to gain
+      let room = 1.5;
+      for (const other of placed) {
+        const [dx, dy] = [Math.abs(other.x - x) / LABEL.width, Math.abs(other.y - y) / LABEL.height];
+        room = Math.min(room, Math.max(dx, dy));
+      }
+      if (room > widest + 0.05) [widest, best] = [room, { edge, x, y }];
+    }
+    placed.push(best);
+  }
+  return placed;
 }
 
 export function keyOf(path: string, index: number[]): string {

@@ -35,6 +35,11 @@ export function count(value: number): string {
     .replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
 }
 
+/** One of the examples: "rows" -> "row". */
+export function singular(examples: string): string {
+  return examples === "series" ? examples : examples.replace(/s$/, "");
+}
+
 /** snake_case names of losses, optimizers and scores as words. */
 export function words(name: string): string {
   return name.replaceAll("_", " ");

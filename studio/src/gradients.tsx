@@ -16,7 +16,7 @@ export function Gradients() {
   const known = store.info.value[store.lane.value]?.views.find((view) => view.name === "gradients");
   if (!known) return null;
   return (
-    <Panel name="gradients" title={known.title} closed>
+    <Panel name="gradients" title={known.title + store.ofLane} closed>
       <Flow />
     </Panel>
   );
@@ -41,6 +41,7 @@ function Flow() {
   if (!mean) return <p class="soft small">Gradients come with the next step.</p>;
   const weights = [...mean].filter((one, k) => Number.isFinite(one) && !paths[k]?.endsWith("bias"));
   const most = Math.max(0, ...weights);
+  const left: number = store.about(lane, "gradients")?.left_out ?? 0;
   return (
     <>
       <p class="soft small">mean |∂L/∂w| of the last batch, from 10⁻⁹ to 100</p>
@@ -66,7 +67,14 @@ function Flow() {
           );
         })}
       </ol>
-      {paths.length > MOST && <p class="soft small">and {paths.length - MOST} more parameters</p>}
+      {!store.link.recorded && (
+        <div class="buttons">
+          <button onClick={() => store.click("flow")}>Explain the flow for this example</button>
+        </div>
+      )}
+      {paths.length + left > MOST && (
+        <p class="soft small">and {paths.length + left - MOST} more parameters</p>
+      )}
     </>
   );
 }

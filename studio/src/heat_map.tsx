@@ -1,7 +1,8 @@
 // A matrix as colors, with the number under the pointer and a click on a cell.
 
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { useDraw } from "./draw";
 import { number } from "./format";
 import { useStore } from "./store";
 
@@ -25,7 +26,7 @@ export function HeatMap(props: HeatMapProps) {
   const latest = useRef(props);
   latest.current = props;
   const over = useSignal<Cell | null>(null);
-  useSignalEffect(() => {
+  useDraw(() => {
     void store.frame.value;
     if (canvas.current && latest.current.shape()) latest.current.paint(canvas.current);
   });

@@ -15,8 +15,25 @@ export function LayerView({ lane, path, view }: ViewProps) {
   const about = store.about(lane, view);
   if (!about) return <p class="soft">Waiting for the first picture of this layer.</p>;
   const Shown = SHOWN[view] ?? Anything;
-  return <Shown lane={lane} path={about.layer ?? path} view={view} />;
+  const own: string = about.layer ?? path;
+  return (
+    <>
+      {own !== path && about.layers?.length > 1 && !store.link.recorded && (
+        <label class="inline">
+          <span class="soft small">layer</span>
+          <select value={own} onChange={(event) => store.lookAt({ layer: event.currentTarget.value })}>
+            {about.layers.map((one: string) => (
+              <option key={one}>{one}</option>
+            ))}
+          </select>
+        </label>
+      )}
+      <Shown lane={lane} path={own} view={view} />
+    </>
+  );
 }
+
+const GATES = new Set(["i", "f", "o", "r", "z'"]); // between 0 and 1
 
 const SHOWN: Record<string, (props: ViewProps) => any> = {
   maps: Maps,
@@ -118,11 +135,12 @@ type MatrixProps = {
   array: string;
   label: string;
   caption?: string;
+  limits?: [number, number];
   onPick?: (cell: { step: number; unit: number }) => void;
 };
 
 /** (time, units) drawn with time along. */
-function TimeMatrix({ lane, view, array, label, caption, onPick }: MatrixProps) {
+function TimeMatrix({ lane, view, array, label, caption, limits, onPick }: MatrixProps) {
   const store = useStore();
   const names = namesOf(store, lane, view);
   const first: number = store.about(lane, view)?.first ?? 0;
@@ -145,7 +163,7 @@ function TimeMatrix({ lane, view, array, label, caption, onPick }: MatrixProps) 
         const turned = new Float32Array(time * units);
         for (let t = 0; t < time; t++)
           for (let u = 0; u < units; u++) turned[u * time + t] = data[t * units + u]!;
-        paintMatrix(canvas, turned, units, time);
+        paintMatrix(canvas, turned, units, time, 0, limits);
       }}
       valueAt={at}
       name={({ row, column }) => `unit ${row + 1} at ${names[column] ?? column + 1 + first}`}
@@ -201,6 +219,7 @@ function Gates({ lane, path, view }: ViewProps) {
             view={view}
             array={symbol}
             label={`${meaning}, time along, units down`}
+            limits={GATES.has(symbol) ? [0, 1] : undefined}
             onPick={({ step, unit }) => store.click("step", path, [step, unit])}
           />
         </div>

@@ -21,7 +21,8 @@ export function LessonCard() {
     const room = card.current?.closest(".room");
     if (!name || !room) return;
     // the class is one of this page's own regions, but it is text from a lesson's file
-    const lit = room.querySelectorAll(`.region-${CSS.escape(name)}, .${CSS.escape(name)}`);
+    const found = room.querySelectorAll(`.region-${CSS.escape(name)}`);
+    const lit = found.length ? found : room.querySelectorAll(`.${CSS.escape(name)}`);
     for (const one of lit) one.classList.add("pointed");
     lit[0]?.scrollIntoView({ block: "nearest", behavior: "auto" });
     return () => {

@@ -2,6 +2,7 @@
 
 import { render } from "preact";
 import { App } from "./app";
+import { dark } from "./color";
 import { Store, StoreContext } from "./store";
 import type { Link } from "./wire";
 
@@ -9,11 +10,18 @@ import type { Link } from "./wire";
 export function mount(element: HTMLElement, link: Link): { store: Store; unmount: () => void } {
   const store = new Store(link);
   element.classList.add("cutaway-studio");
+  const follow = () => element.classList.toggle("dark", dark.matches);
+  follow();
+  const unfollow = dark.watch(follow);
   render(
     <StoreContext.Provider value={store}>
       <App />
     </StoreContext.Provider>,
     element,
   );
-  return { store, unmount: () => render(null, element) };
+  const unmount = () => {
+    unfollow();
+    render(null, element);
+  };
+  return { store, unmount };
 }

@@ -52,6 +52,33 @@ export function Network({ lane, at, of }: { lane: number; at: number; of: number
   );
 }
 
+/** What of the drawing is shown; what is switched off is not computed either. */
+function Switches({ info }: { info: LaneInfo }) {
+  const store = useStore();
+  const known = [
+    { name: "neurons", text: "pictures", there: info.views.some((view) => view.name === "neurons") },
+    { name: "numbers", text: "numbers", there: true },
+  ];
+  return (
+    <span class="switches">
+      {known
+        .filter(({ there }) => there)
+        .map(({ name, text }) => (
+          <label class="check" key={name}>
+            <input
+              type="checkbox"
+              checked={!store.hidden.value[name]}
+              onChange={({ currentTarget }) => {
+                store.hidden.value = { ...store.hidden.value, [name]: !currentTarget.checked };
+              }}
+            />
+            {text}
+          </label>
+        ))}
+    </span>
+  );
+}
+
 function LaneHead({ info, name }: { info: LaneInfo; name: string | null }) {
   const store = useStore();
   const compiling = store.compiling.value[info.lane];
@@ -68,6 +95,7 @@ function LaneHead({ info, name }: { info: LaneInfo; name: string | null }) {
             {count(info.parameters)}
           </span>{" "}
           parameters
+          {info.is_dense && <Switches info={info} />}
           {name && live && (
             <button
               class="tiny"

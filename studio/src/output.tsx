@@ -1,9 +1,9 @@
 // What the network answers for the selected row, beside what would be right.
 
-import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { classColor, css, type Rgb } from "./color";
-import { number } from "./format";
+import { useDraw } from "./draw";
+import { number, singular } from "./format";
 import { Panel } from "./panel";
 import { paintPicture } from "./pictures";
 import { useStore, useViews } from "./store";
@@ -25,10 +25,10 @@ type About = {
 export function Output() {
   const store = useStore();
   const known = store.info.value[store.lane.value]?.views.some((view) => view.name === "output");
-  const singular = (store.subject.value?.examples ?? "rows").replace(/s$/, "");
+  const one = singular(store.subject.value?.examples ?? "rows");
   if (!known) return null;
   return (
-    <Panel name="output" title={`Output for this ${singular}`}>
+    <Panel name="output" title={`Output${store.ofLane} for this ${one}`}>
       <Answer />
     </Panel>
   );
@@ -81,7 +81,7 @@ function shown(value: unknown): string {
 function PredictedPicture() {
   const store = useStore();
   const canvas = useRef<HTMLCanvasElement>(null);
-  useSignalEffect(() => {
+  useDraw(() => {
     void store.frame.value;
     const found = store.block(store.lane.value, "output/picture");
     if (!canvas.current) return;

@@ -6,6 +6,7 @@ import { socketLink } from "./socket";
 import { keepInAddress } from "./url_state";
 
 const element = document.getElementById("studio")!;
+element.classList.add("whole");
 const recording = document.getElementById("recording");
 const link = recording ? recordingLink(recording.textContent ?? "") : socketLink();
 const { store } = mount(element, link);

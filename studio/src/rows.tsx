@@ -1,10 +1,10 @@
 // Which row is looked at: its set, its number, and what it looks like.
 
-import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { useDraw } from "./draw";
 import { paintPicture } from "./pictures";
 import { diverging, css, inkOn } from "./color";
-import { clamp, count, number } from "./format";
+import { clamp, count, number, singular } from "./format";
 import { Icon } from "./icons";
 import { Panel } from "./panel";
 import { useStore, useViews } from "./store";
@@ -15,11 +15,16 @@ export function RowPicker() {
   const store = useStore();
   const subject = store.subject.value;
   if (!subject) return null;
+  // in a recording nothing can be selected: only what shows the row is there
+  void store.frame.value;
+  const lane = store.lane.value;
+  const isShown = [...PICTURES, "words/pushes"].some((name) => store.block(lane, name));
+  if (store.link.recorded && !isShown) return null;
   const { row, set } = store.look.value;
   const many = set === "training" ? subject.training : subject.validation;
   const go = (next: number) => store.lookAt({ row: clamp(next, 0, Math.max(0, many - 1)) });
   return (
-    <Panel name="row" title={`Selected ${subject.examples.replace(/s$/, "")}`}>
+    <Panel name="row" title={`Selected ${singular(subject.examples)}`}>
       {!store.link.recorded && (
         <div class="row-picker">
           <select
@@ -61,7 +66,7 @@ function Picture() {
   const store = useStore();
   const canvas = useRef<HTMLCanvasElement>(null);
   const subject = store.subject.value;
-  useSignalEffect(() => {
+  useDraw(() => {
     void store.frame.value;
     const lane = store.lane.value;
     const name = PICTURES.find((one) => store.block(lane, one));

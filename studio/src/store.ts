@@ -29,6 +29,8 @@ export type Choice = { what: string; path: string; index: number[] };
 export type Wave = { kind: "forward" | "backward" | "update"; began: number; lane: number };
 
 const MOST_STORIES = 12;
+const SLOW_MS = 2000;
+const ANSWERED = new Set(["play", "pause", "step", "speed", "look"]); // by a message `state`
 const NO_LOOK: Look = {
   views: [],
   layer: null,
@@ -99,8 +101,17 @@ export class Store {
     this.watchViews();
   }
 
+  /** " of A" where there are two networks. */
+  get ofLane(): string {
+    const lanes = this.lanes.value;
+    return lanes.length > 1 ? ` of ${"AB"[lanes.indexOf(this.lane.value)]}` : "";
+  }
+
   send(command: Command): void {
     this.link.send(command);
+    if (!this.link.slow || !ANSWERED.has(command.type)) return;
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => (this.slow.value = true), SLOW_MS);
   }
 
   lookAt(part: Partial<Look>): void {
@@ -191,6 +202,8 @@ export class Store {
       for (const one of memory) if (one?.entries) this.remember(one.lane ?? 0, one.entries);
     },
     state: ({ type, arrays, ...state }) => {
+      clearTimeout(this.patience);
+      this.slow.value = false;
       this.state.value = { ...this.state.value, ...state };
     },
     lane: (head) => {
@@ -266,8 +279,11 @@ export class Store {
       const wave = this.wave.value;
       if (wave && wave.began < 0) this.wave.value = { ...wave, began };
     });
-    const ms = performance.now() - began;
-    for (const one of queued) this.link.drawn(one.head.n, ms);
+    // canvases are painted by now; what Preact renders follows before the next task
+    setTimeout(() => {
+      const ms = performance.now() - began;
+      for (const one of queued) this.link.drawn(one.head.n, ms);
+    });
   }
 
   /** While a view's program is compiled, frames come without views: the last ones stay, dimmed. */
@@ -309,6 +325,9 @@ export class Store {
     });
   }
 
+  /** Whether a command has waited long for its answer. */
+  slow = signal(false);
+  private patience: ReturnType<typeof setTimeout> | undefined;
   private asking: ReturnType<typeof setTimeout> | undefined;
 }
 

@@ -2,9 +2,10 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { columnsOf, type Column } from "./dense_geometry";
-import { inputName } from "./dense";
+import { inputName } from "./dense_names";
 import { weightOf } from "./dense_paint";
 import { number } from "./format";
+import { Notation } from "./notation";
 import { Icon } from "./icons";
 import { fill } from "./safe_html";
 import { useStore, type Choice, type Store } from "./store";
@@ -28,7 +29,9 @@ export function StoryPanel() {
         <button class="tiny" disabled={!several} aria-label="Back to the story before" title="Back" onClick={back}>
           <Icon name="back" />
         </button>
-        <h2>{told?.story.title ?? "…"}</h2>
+        <h2>
+          <Notation text={told?.story.title ?? "…"} />
+        </h2>
         {waiting && <i class="spinner" role="status" aria-label="Working it out" />}
         <button class="tiny" aria-label="Close the explanation" title="Close (Esc)" onClick={close}>
           <Icon name="close" />
@@ -37,7 +40,7 @@ export function StoryPanel() {
       {told && (
         <div class="story-body" key={told.story.id}>
           <Actions choice={told.choice} />
-          <Body html={told.story.html} />
+          <Body html={told.story.html} title={told.story.title} />
           <Links lit={told.story.lit} />
           <Incoming choice={told.choice} />
         </div>
@@ -46,9 +49,14 @@ export function StoryPanel() {
   );
 }
 
-function Body({ html }: { html: string }) {
+function Body({ html, title }: { html: string; title: string }) {
   const box = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => fill(box.current!, html), [html]);
+  useLayoutEffect(() => {
+    fill(box.current!, html);
+    // the panel's heading says it already
+    const first = box.current!.querySelector("h3, p");
+    if (first?.textContent?.trim() === title.trim()) first.remove();
+  }, [html]);
   return <div class="told" ref={box} />;
 }
 

@@ -1,8 +1,8 @@
 // The loss around the weights, and the ways of several optimizers over it.
 
-import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { classColor, css, mix, paper, pen, sequential } from "./color";
+import { useDraw } from "./draw";
 import { Panel } from "./panel";
 import { useSize } from "./size";
 import { useStore } from "./store";
@@ -51,7 +51,7 @@ function Drawing({ message }: { message: Message }) {
   const size = useSize(box);
   const latest = useRef(message);
   latest.current = message;
-  useSignalEffect(() => {
+  useDraw(() => {
     const side = Math.min(size.value.width, 320);
     if (side && canvas.current) draw(canvas.current, latest.current, side);
   });
@@ -61,6 +61,9 @@ function Drawing({ message }: { message: Message }) {
       <div class="surface" ref={box}>
         <canvas ref={canvas} role="img" aria-label="Loss surface with the paths of optimizers" />
       </div>
+      <p class="soft small">
+        Darker is a larger loss; the paths begin at the weights of step {message.head.step ?? 0}.
+      </p>
       <p class="legend">
         {pathsOf(message).map(({ name, color }) => (
           <span key={name}>
@@ -82,13 +85,17 @@ function draw(canvas: HTMLCanvasElement, message: Message, side: number): void {
   const low = Math.min(...finite);
   const scaled = (value: number) => Math.log1p(Math.max(0, value - low) * 20);
   const most = scaled(Math.max(...finite)) || 1;
-  const cell = [side / wide, side / high] as const;
+  const cells = document.createElement("canvas");
+  [cells.width, cells.height] = [wide, high];
+  const small = cells.getContext("2d")!;
   for (let y = 0; y < high; y++)
     for (let x = 0; x < wide; x++) {
       const share = Math.floor((scaled(loss.data[y * wide + x]!) / most) * LEVELS) / LEVELS;
-      brush.fillStyle = css(mix(paper(), sequential(1), share * 0.8));
-      brush.fillRect(x * cell[0], y * cell[1], cell[0] + 0.6, cell[1] + 0.6);
+      small.fillStyle = css(mix(paper(), sequential(1), share * 0.8));
+      small.fillRect(x, high - 1 - y, 1, 1); // rows go upward
     }
+  brush.imageSmoothingEnabled = false;
+  brush.drawImage(cells, 0, 0, side, side);
   const limits = message.head.limits ?? [-1, 1];
   const place = (value: number) => ((value - limits[0]) / (limits[1] - limits[0])) * side;
   for (const { block, color, dash } of pathsOf(message)) {
@@ -106,5 +113,6 @@ function draw(canvas: HTMLCanvasElement, message: Message, side: number): void {
     brush.lineWidth = 2.2;
     brush.setLineDash(dash);
     brush.stroke();
+    brush.setLineDash([]);
   }
 }

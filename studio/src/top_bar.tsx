@@ -1,6 +1,7 @@
 // Title, transport, speed and counters.
 
 import { words } from "./format";
+import { Help } from "./help";
 import { Icon } from "./icons";
 import { SPEEDS, speedAt, speedText } from "./speed";
 import { useStore } from "./store";
@@ -18,6 +19,7 @@ export function TopBar() {
       </div>
       {store.link.recorded ? <Scrubber /> : <Transport />}
       {!store.link.recorded && <Speed />}
+      {!store.link.recorded && <Help />}
     </header>
   );
 }

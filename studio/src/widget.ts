@@ -38,6 +38,7 @@ function modelLink(model: Model): Link & { close(): void } {
       drawn++;
       spent += ms;
     },
+    slow: "The kernel is busy: it hears the studio when the running cell has ended.",
     close() {
       clearInterval(timer);
       model.off("msg:custom", receive);

@@ -169,6 +169,8 @@ export type Link = {
   on(event: "status", handle: (status: Status) => void): void;
   /** Called when a frame is on the screen; each way of transport has its own answer. */
   drawn(n: number, ms: number): void;
+  /** Shown when a command has no answer for two seconds. */
+  slow?: string;
   /** What no Python behind the page can do is hidden. */
   recorded?: Recording;
 };

@@ -71,6 +71,33 @@ def test_the_command_serves_a_network_in_training_until_ctrl_c(started):
     assert (process.returncode, out, err) == (0, "", "")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+def test_a_lesson_says_what_is_shown_and_a_recording_is_written_at_the_end(started, tmp_path):
+    lesson = {"title": "A ring", "data": "circle", "steps": [{"text": "Look."}]}
+    (tmp_path / "lesson.json").write_text(json.dumps(lesson))
+    process = started("--lesson", "lesson.json", "--record", "seen.html", "--no-browser", "--json")
+    found = json.loads(process.stdout.readline())
+    browser = Browser(
+        types.SimpleNamespace(port=found["port"], token=found["url"].partition("=")[2])
+    )
+    with browser.open() as link:
+        link.send(json.dumps({"type": "hello", "token": browser.server.token}))
+        hello = header(link.recv(timeout=10))
+        assert hello["subject"]["title"] == "A disk in a ring"
+        assert (hello["lesson"]["title"], hello["lesson"]["steps"][0]["text"]) == (
+            "A ring",
+            "Look.",
+        )
+        while header(link.recv(timeout=60))["type"] != "frame":
+            pass
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "", "")
+    page = (tmp_path / "seen.html").read_text()
+    assert "<title>A disk in a ring</title>" in page
+    assert found["url"].partition("=")[2] not in page
+
+
 def test_through_ssh_the_command_says_how_to_forward_the_port_and_opens_no_browser(started):
     process = started("xor", "--seed", "3", SSH_CONNECTION="10.0.0.2 50000 10.0.0.1 22")
     lines = [process.stdout.readline() for _ in range(4)]

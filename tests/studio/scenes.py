@@ -11,7 +11,7 @@ from cutaway.models.unet import UNet
 from cutaway.nn.lifting import jit
 from cutaway.nn.trees import map_leaves
 from cutaway.studio.look import Look
-from cutaway.studio.subject import Column, Subject
+from cutaway.studio.subject import InputColumn, Subject
 from cutaway.studio.views import VIEWS
 from cutaway.studio.views.contract import GRID, THUMBNAIL, Passes, Scene
 from cutaway.train import ArrayRows, Program, StepwiseTraining
@@ -107,7 +107,7 @@ def _subject(net, loss, x, y, *, kind=Subject, task="binary", optimizer=None, **
 
 
 def _columns(count):
-    return [Column(f"c{k}", -5.0, 7.0, 1.0 + k, scale=2.0, shift=1.0) for k in range(count)]
+    return [InputColumn(f"c{k}", -5.0, 7.0, 1.0 + k, scale=2.0, shift=1.0) for k in range(count)]
 
 
 def dense(*, outputs=1, dropout=False, inputs=2):

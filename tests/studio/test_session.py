@@ -269,3 +269,17 @@ def test_memory_keeps_the_first_the_changes_and_the_latest_states():
     steps = [entry[1] for entry in entries]
     assert len(entries) <= 20
     assert steps[0] == 0 and 3 in steps and steps[-5:] == [95, 96, 97, 98, 99]
+
+
+def test_the_surface_comes_and_the_network_trains_on():
+    with Watcher(new_subject()) as watcher:
+        watcher.send(type="step", unit="batch", count=4)
+        watcher.frame_at(4)
+        header, arrays = watcher.ask("surface", type="surface")
+        assert arrays["surface/loss"].shape == (31, 31)
+        ways = [name for name in arrays if name.startswith("surface/paths/")]
+        assert len(ways) == 4
+        assert all(np.allclose(arrays[name][0], 0, atol=1e-4) for name in ways)
+        watcher.send(type="step", unit="batch", count=6)
+        watcher.frame_at(10)
+        expect_equal(state_of(watcher), fitted(2))

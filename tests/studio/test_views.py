@@ -4,7 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from scenes import (
+
+import cutaway as ct
+from cutaway.nn.trees import call
+from cutaway.runs.word_pushes import word_pushes
+from cutaway.studio.views import VIEWS
+from tests.studio.scenes import (
     SUBJECTS,
     ValueSubject,
     convolutional,
@@ -17,11 +22,6 @@ from scenes import (
     segmentation,
     transformer,
 )
-
-import cutaway as ct
-from cutaway.nn.trees import call
-from cutaway.runs.word_pushes import word_pushes
-from cutaway.studio.views import VIEWS
 
 BYTE = 0.5 / 255 + 1e-6  # half a step of uint8
 FRAME = 200 * 1024
@@ -246,7 +246,8 @@ def test_the_output_is_the_prediction_of_the_row_with_its_truth(name, task):
 def test_a_predicted_mask_is_drawn_over_the_picture():
     s = scene("segmentation")
     arrays, header = shown("segmentation", "output")
-    ids = run(s, s.subject.x[:1])[0].argmax(axis=-1)
+    scores = run(s, s.subject.x[:1])[0]
+    ids = scores[..., 1] >= scores[..., 0]  # from 1/2 on it is the second class, as in a run
     picture = np.repeat(s.subject.picture(0), 3, axis=-1)
     clear = ids == 0
     assert 0 < clear.sum() < clear.size
@@ -260,9 +261,10 @@ def test_gradients_are_those_of_the_next_step(name):
     s = scene(name)
     arrays, header = shown(name, "gradients")
     expected = s.training.backward()
-    assert header["paths"] == list(expected)
     weights = s.net.named_parameters()
-    for k, (path, gradient) in enumerate(expected.items()):
+    assert header["paths"] == list(weights)
+    for k, path in enumerate(weights):
+        gradient = expected[path]
         mean = np.abs(gradient).mean()
         np.testing.assert_allclose(arrays["mean"][k], mean, rtol=1e-4, atol=1e-8)
         np.testing.assert_allclose(arrays["zeros"][k], np.mean(gradient == 0), atol=1e-6)
@@ -273,9 +275,10 @@ def test_gradients_are_those_of_the_next_step(name):
 
 def test_gradients_are_those_of_training_mode():
     s = scene_of(dense(dropout=True))
-    arrays = rendered(s, "gradients")[0]["gradients"]
-    found = [np.abs(gradient).mean() for gradient in s.training.backward().values()]
-    np.testing.assert_allclose(arrays["mean"], found, rtol=1e-4)
+    arrays, headers = rendered(s, "gradients")
+    slopes = s.training.backward()
+    expected = [np.abs(slopes[path]).mean() for path in headers["gradients"]["paths"]]
+    np.testing.assert_allclose(arrays["gradients"]["mean"], expected, rtol=1e-4)
 
 
 def test_a_frozen_parameter_has_no_gradient_in_the_frame():
@@ -407,3 +410,65 @@ def test_views_of_a_volume_or_of_texts_of_another_kind_do_not_fit_a_table():
     for make in (segmentation, transformer):
         assert not VIEWS["boundary"].fits(scene_of(make()))
     assert not VIEWS["words"].fits(scene("dense"))
+
+
+def test_of_a_long_series_the_last_steps_are_shown():
+    rng = np.random.default_rng(0)
+    subject = recurrent()
+    subject.x = rng.normal(size=(16, 100, 3)).astype(np.float32)
+    subject.tokens = lambda row: [f"day {k}" for k in range(100)]
+    net = ct.Sequential(ct.GRU(3, 4), ct.nn.LastStep(), ct.Linear(4, 1))
+    subject.program = type(subject.program)(net, loss=subject.program.loss)
+    s = scene_of(subject)
+    arrays, headers = rendered(s, "hidden", "gates")
+    expected = ct.explain.hidden_states(net, subject.x[0]).values[36:]
+    np.testing.assert_allclose(arrays["hidden"]["states"], expected, atol=1e-6)
+    np.testing.assert_allclose(arrays["gates"]["h"], expected, atol=1e-6)
+    for header in headers.values():
+        assert header["first"] == header["left_out"]["steps"] == 36
+        assert header["steps"][0] == "day 36"
+        assert len(header["steps"]) == 64
+
+
+def test_a_predicted_picture_is_shown_in_the_range_of_its_targets():
+    subject = convolutional()
+    net = ct.Sequential(ct.Conv2d(1, 3, 3, padding=1), ct.Tanh())
+    subject.y = np.random.default_rng(0).uniform(-1, 1, (16, 12, 12, 3)).astype(np.float32)
+    subject.program = type(subject.program)(net, loss=ct.losses.mean_absolute_error)
+    subject.task = "translation"
+    s = scene_of(subject)
+    picture = rendered(s, "output")[0]["output"]["picture"]
+    expected = np.clip((run(s, subject.x[:1])[0] + 1) * 127.5, 0, 255)
+    assert (picture.dtype, picture.shape) == (np.uint8, (12, 12, 3))
+    np.testing.assert_allclose(picture, expected, atol=0.501)
+
+
+class Finder(ct.Module):
+    """A detector of one box, which is a parameter; a second one is no detection."""
+
+    def __init__(self):
+        self.box = ct.Parameter(np.array([2.0, 3, 9, 8], np.float32))
+
+    def forward(self, x):
+        box = self.box.reshape(1, 1, 4)
+        return {
+            "boxes": ct.ops.concatenate([box, box * 0], axis=1),
+            "scores": ct.Tensor(np.array([[0.9, 0.8]], np.float32)),
+            "classes": ct.Tensor(np.array([[1, -1]])),
+            "valid": ct.Tensor(np.array([[True, False]])),
+        }
+
+
+def test_predicted_boxes_are_drawn_on_the_picture():
+    subject = convolutional()
+    objective = functools.partial(lambda net, x, y: (net.box**2).mean())
+    subject.program = type(subject.program)(Finder(), objective=objective)
+    subject.task = "detection"
+    s = scene_of(subject)
+    picture = rendered(s, "output")[0]["output"]["picture"]
+    before = np.repeat(subject.picture(0), 3, axis=-1)
+    changed = (picture != before).any(axis=-1)
+    expected = np.zeros((12, 12), bool)
+    expected[3:8, 2:9] = True
+    expected[4:7, 3:8] = False  # the line alone
+    np.testing.assert_array_equal(changed, expected)

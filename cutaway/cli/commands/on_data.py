@@ -8,6 +8,7 @@ import typer
 from cutaway.cli.options import (
     Device,
     Fixed,
+    Force,
     Json,
     Kind,
     MaxBytes,
@@ -96,6 +97,14 @@ def studio(
         Path | None, option("Certificate for --host, in PEM form.", metavar="FILE")
     ] = None,
     key: Annotated[Path | None, option("Its private key, in PEM form.", metavar="FILE")] = None,
+    lesson: Annotated[
+        Path | None, option("Lesson to follow on the page, JSON.", metavar="FILE")
+    ] = None,
+    record: Annotated[
+        Path | None,
+        option("HTML page to write at the end: what was seen, to play again.", metavar="FILE"),
+    ] = None,
+    force: Force = False,
     trust: Trust = False,
     device: Device = None,
     max_bytes: MaxBytes = None,
@@ -114,6 +123,9 @@ def studio(
         certificate=certificate,
         key=key,
         browser=browser,
+        lesson=lesson,
+        record=record,
+        force=force,
         trust=trust,
         as_json=as_json,
     )

@@ -46,5 +46,7 @@ def _names(clicked: ClickedPlace) -> list[str] | None:
     if clicked.subject.inputs is not None:
         return [column.name for column in clicked.subject.inputs]
     x = clicked.why.trace.x
-    is_text = is_array(x) and x.ndim == 2 and x.dtype.kind in "iu"
-    return clicked.subject.tokens(clicked.row) if is_text else None
+    tokens = clicked.subject.tokens(clicked.row)
+    if tokens is None or not (is_array(x) and x.ndim == 2 and x.dtype.kind in "iu"):
+        return None
+    return [*tokens, *["padding"] * (x.shape[-1] - len(tokens))]

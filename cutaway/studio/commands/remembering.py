@@ -5,12 +5,13 @@ from cutaway.studio.commands.playing import Place
 
 
 class Rewind(Command, tag="rewind"):
-    """Go back to a remembered state; id None: to the one before the present one."""
+    """Pause and go back to a remembered state; id None: to the one before the present one."""
 
     id: int | None = None
     lane: Place = 0
 
     def apply(self, session, client):
+        session.pause()
         session.lanes.go_back(self.lane, self.id)
 
 

@@ -19,12 +19,12 @@ class GradientsView(View):
     needs = ("batch",)
 
     def fits(self, scene):
-        return bool(_paths(scene))
+        return bool(_parameters(scene))
 
     def traced(self, passes: Passes, scene):
         slopes, weights = passes.slopes, _parameters(scene)
         rows = []
-        for path in _paths(scene):
+        for path in list(weights)[:MOST]:
             if path not in slopes:  # nothing leads from it to the loss
                 rows.append((0.0, 0.0, 1.0))
                 continue
@@ -41,9 +41,13 @@ class GradientsView(View):
         }
 
     def header(self, scene, arrays):
-        sizes = [int(_parameters(scene)[path].size) for path in _paths(scene)]
-        left = len(_parameters(scene)) - len(sizes)
-        return {"paths": _paths(scene), "sizes": sizes, "left_out": left}
+        parameters = _parameters(scene)
+        paths = list(parameters)[:MOST]
+        return {
+            "paths": paths,
+            "sizes": [int(parameters[path].size) for path in paths],
+            "left_out": len(parameters) - len(paths),
+        }
 
 
 def _parameters(scene: Scene) -> dict[str, Parameter]:
@@ -53,7 +57,3 @@ def _parameters(scene: Scene) -> dict[str, Parameter]:
         for path, variable in scene.program.variables().items()
         if isinstance(variable, Parameter) and variable.requires_grad and variable.size
     }
-
-
-def _paths(scene: Scene) -> list[str]:
-    return list(_parameters(scene))[:MOST]

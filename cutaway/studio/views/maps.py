@@ -55,11 +55,12 @@ class MapsView(View):
         )
 
     def header(self, scene, arrays):
-        path = self.layer(scene)
-        shape = _layers(scene)[path]
+        layers = _layers(scene)
+        path = scene.look.layer if scene.look.layer in layers else next(iter(layers))
+        shape = layers[path]
         return {
             "layer": path,
-            "layers": self.layers(scene),
+            "layers": list(layers),
             "ranges": arrays["ranges"].tolist(),
             "size": list(shape[1:-1]),
             "every": _every(shape),

@@ -30,7 +30,7 @@ class PointsView(View):
     def looked(self, scene):
         subject = scene.subject
         assert subject.inputs is not None  # otherwise it does not fit
-        rows, sets = chosen_rows(subject)
+        rows, places, sets = chosen_rows(subject)
         x = np.asarray(leaves(subject.x)[0])[rows]
         columns = [(place, subject.inputs[place]) for place in scene.look.columns]
         xy = np.stack([x[:, place] * c.scale + c.shift for place, c in columns], axis=1)
@@ -38,6 +38,7 @@ class PointsView(View):
             "xy": xy.astype(np.float32),
             "y": _targets(scene, rows),
             "row": rows.astype(np.int32),
+            "place": places.astype(np.int32),
             "set": sets,
         }
 
@@ -53,15 +54,20 @@ class PointsView(View):
         return {**found, "labels": [subject.target], "scale": [low, high]}
 
 
-def chosen_rows(subject: Subject) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, 0 or 1 for each: of the training or the validation rows), at most 500."""
+def chosen_rows(subject: Subject) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(rows, the place of each within its set, 0 of a training and 1 of a validation row).
+
+    At most 500 of all rows, the same ones each time.
+    """
+    counts = [len(subject.training), len(subject.validation)]
     rows = np.concatenate([subject.training, subject.validation]).astype(np.int64)
-    sets = np.repeat([0, 1], [len(subject.training), len(subject.validation)]).astype(np.uint8)
+    places = np.concatenate([np.arange(count) for count in counts])
+    sets = np.repeat([0, 1], counts).astype(np.uint8)
     if len(rows) > MOST:
         rng = np.random.default_rng(subject.seed)
         kept = np.sort(rng.choice(len(rows), MOST, replace=False))
-        rows, sets = rows[kept], sets[kept]
-    return rows, sets
+        rows, places, sets = rows[kept], places[kept], sets[kept]
+    return rows, places, sets
 
 
 def _targets(scene: Scene, rows) -> np.ndarray:

@@ -6,9 +6,6 @@ import numpy as np
 from cutaway.data.mask_coding import DISTINCT
 from cutaway.losses import expects
 from cutaway.nn.trees import leaves
-from cutaway.runs.drawn_boxes import drawn_boxes
-from cutaway.runs.drawn_masks import blended, visible_colors
-from cutaway.runs.pair_rows import in_color
 from cutaway.story.text import number
 from cutaway.studio.labeled_outputs import (
     class_names,
@@ -166,6 +163,9 @@ def _range(scene: Scene) -> tuple[float, float]:
 
 def _with_classes(scene: Scene, picture, ids: np.ndarray) -> np.ndarray:
     """The input under the colors of the predicted classes; without an input the colors alone."""
+    from cutaway.runs.drawn_masks import blended  # points of a plane need no runs
+    from cutaway.runs.pair_rows import in_color
+
     if picture is None:
         picture = np.full((*ids.shape, 1), 255, np.uint8)
     picture = picture[..., None] if picture.ndim == 2 else picture
@@ -183,6 +183,8 @@ def _about_classes(scene: Scene, arrays: dict) -> dict:
     """Which classes were predicted where, in fractions of the pixels."""
     if "ids" not in arrays:
         return {"kind": "boxes" if "boxes" in arrays else "picture"}
+    from cutaway.runs.drawn_masks import visible_colors
+
     colors = visible_colors(_colors(scene))
     names = class_names(scene.subject, len(colors))
     found = np.bincount(arrays["ids"].ravel(), minlength=len(colors)) / arrays["ids"].size
@@ -196,6 +198,9 @@ def _about_classes(scene: Scene, arrays: dict) -> dict:
 
 def _with_boxes(scene: Scene, picture: np.ndarray, arrays: dict) -> np.ndarray:
     """The input with the boxes that are predicted with some certainty."""
+    from cutaway.runs.drawn_boxes import drawn_boxes
+    from cutaway.runs.pair_rows import in_color
+
     picture = in_color(picture[..., None] if picture.ndim == 2 else picture)
     every = reduction(picture.shape)
     kept = np.flatnonzero(arrays["valid"].astype(bool) & (arrays["scores"] >= LEAST_SCORE))

@@ -4,7 +4,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.nn.trees import call, leaves
-from cutaway.runs.word_pushes import LONG
 from cutaway.studio.labeled_outputs import (
     class_names,
     first_output,
@@ -13,6 +12,8 @@ from cutaway.studio.labeled_outputs import (
 )
 from cutaway.studio.shapes import output_shapes
 from cutaway.studio.views.contract import Passes, Scene, View
+
+MOST_TOKENS = 60  # of a text, from its beginning: as many as explanations of texts have
 
 
 class WordsView(View):
@@ -56,10 +57,10 @@ class WordsView(View):
         names = class_names(scene.subject, count) if is_class else [scene.subject.target] * count
         tokens = _tokens(scene)
         return {
-            "tokens": tokens[:LONG],
+            "tokens": tokens[:MOST_TOKENS],
             "output": names[chosen],
             "value": float(arrays["value"][0]),
-            "left_out": max(0, len(tokens) - LONG),
+            "left_out": max(0, len(tokens) - MOST_TOKENS),
         }
 
     def sent(self, scene, arrays):
@@ -69,7 +70,7 @@ class WordsView(View):
 def _variants(ids):
     """(1 + tokens, length): the ids, and without each of the first ones; 0 comes last."""
     length = len(ids)
-    count = min(length, LONG)
+    count = min(length, MOST_TOKENS)
     places, left = jnp.arange(length), jnp.arange(count)[:, None]
     moved = jnp.append(ids[1:], jnp.zeros((1,), ids.dtype))
     without = jnp.where(places < left, ids, moved)

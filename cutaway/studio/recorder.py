@@ -38,7 +38,7 @@ class Recorder:
 
     Example:
         >>> import cutaway as ct
-        >>> from cutaway.studio.recording import Recorder
+        >>> from cutaway.studio.recorder import Recorder
         >>> with ct.studio("xor") as studio:
         ...     recorder = Recorder(studio.session)
         ...     recorder.close()
