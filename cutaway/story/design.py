@@ -169,11 +169,9 @@ def studio_css() -> str:
     radii = "".join(
         f"  --{f'radius-{name}'.rstrip('-')}: {value};\n" for name, value in RADII.items()
     )
-    dark = "".join(f"  {line}\n" for line in dark.splitlines())
     return (
         "/* Written by scripts/studio_tokens.py from cutaway/story/design.py: change it there. */\n"
-        f"{STUDIO} {{\n{light}{kinds}{radii}}}\n"
-        f"@media (prefers-color-scheme: dark) {{\n  {STUDIO} {{\n{dark}  }}\n}}\n"
+        f"{STUDIO} {{\n{light}{kinds}{radii}}}\n{STUDIO}.dark {{\n{dark}}}\n"
     )
 
 
