@@ -264,6 +264,7 @@ class UpdateStory(Story):
                 line that ends at the new value.
         """
         axes = new_axes(axes, width=6.4, height=2.4 if history is None else 3.6)
+        axes.spines[["top", "right"]].set_visible(False)
         if history is None:
             self._plot_steps(axes)
         else:

@@ -23,7 +23,8 @@ _NUMBER = re.compile(r"[-+−~≈]?[\d.,]+(?:e[+-]?\d+)?\s?%?$|×? ?[\d.]+$|nan$
 _INDEX = re.compile(
     r"(?<![A-Za-z0-9_])(\w\u0302?)_(\d+(?:,\d+)*|eff|[a-zA-Z])(?![A-Za-z0-9_])(\^\(\w+(?:-\d+)?\))?"
 )
-_POWER = re.compile(r"(?<=[\w)\]])\^(\([^()]*\)|[-−]?[\w.]+(?:_\w+)?)")
+_POWER = re.compile(r"(?<=[\w)\]])\^(\([^()]*\)|[-−]?[\w.]+(?:<sub>[^<]*</sub>)?)")
+_WORD = re.compile(r"(?<!\w)([A-Za-z]\w+)_(\d+(?:,\d+)*)(\^\(\d+\))")  # max_pool_3^(1)
 _ASSIGNED = re.compile(r"(?:^|\s)[=≈←](?:\s|$)")
 
 
@@ -54,9 +55,11 @@ def symbols(text: str) -> str:
         >>> from cutaway.story.told_html import symbols
         >>> symbols("z_12^(1) = e^-z")
         'z<sub>12</sub><sup>(1)</sup> = e<sup>-z</sup>'
+        >>> symbols("e^z_2 / S, mean_16^(4)")
+        'e<sup>z<sub>2</sub></sup> / S, mean<sub>16</sub><sup>(4)</sup>'
     """
     text = text.replace(" <- ", " ← ").replace(" -> ", " → ")
-    html = _INDEX.sub(_indexed, escape(text, quote=False))
+    html = _INDEX.sub(_indexed, _WORD.sub(_indexed, escape(text, quote=False)))
     return _POWER.sub(_raised, html)
 
 
