@@ -1,6 +1,7 @@
 """Plots of a race: the paths seen from above, and the loss over the steps."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -47,12 +48,12 @@ def contours(surface, x_range, y_range) -> list:
     """For each contour level the rings (points, 2) around what lies above it."""
     from contourpy import contour_generator
 
-    xs, ys = np.linspace(*x_range, GROUND), np.linspace(*y_range, GROUND)
+    xs, ys = (np.linspace(low, high, GROUND) for low, high in (x_range, y_range))
     with np.errstate(all="ignore"):
         values = surface.values(np.stack(np.meshgrid(xs, ys), axis=-1))
     values = np.ma.masked_invalid(values)
     levels = contour_levels(values.compressed())
-    made = contour_generator(xs, ys, values, fill_type="OuterOffset")
+    made: Any = contour_generator(xs, ys, values, fill_type="OuterOffset")
     found = []
     for level in levels[1:-1]:
         points, offsets = made.filled(level, np.inf)

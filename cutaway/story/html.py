@@ -131,8 +131,9 @@ def page(title: str, sections, *, style: str = "") -> str:
 
 
 def section(title: str, body: str) -> str:
-    """A heading and the content below it."""
-    return f"<h2>{escape(title)}</h2>\n{body}\n"
+    """A heading, a text or Markup, and the content below it."""
+    shown = title if isinstance(title, Markup) else escape(title)
+    return f"<h2>{shown}</h2>\n{body}\n"
 
 
 def folded(summary: str, body: str) -> str:

@@ -9,11 +9,12 @@ from cutaway.story.formula_lines import STYLE as OF_FORMULAS
 from cutaway.story.formula_lines import formula_lines
 from cutaway.story.hanging_lines import STYLE as OF_TEXTS
 from cutaway.story.hanging_lines import hanging_lines
-from cutaway.story.html import folded, page, section
+from cutaway.story.html import Markup, folded, page, section
 from cutaway.story.story_body import story_body
 from cutaway.story.svg import Drawing, write_into
 from cutaway.story.text import Story
 from cutaway.story.told_html import STYLE as OF_TOLD
+from cutaway.story.told_html import symbols
 
 STYLE = (
     """
@@ -101,7 +102,7 @@ def _section(story) -> str:
     body = story_body(
         story, plotted=story.is_plotted(), formula=formula_lines, chart=_chart, text=hanging_lines
     )
-    return f"<section>{section(str(heading), body)}</section>\n"
+    return f"<section>{section(Markup(symbols(str(heading))), body)}</section>\n"
 
 
 def _chart(svg: str) -> str:

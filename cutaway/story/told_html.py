@@ -75,8 +75,13 @@ def _raised(found) -> str:
     return f"<sup>{inner}</sup>"
 
 
+def is_matrix(line: str) -> bool:
+    """Whether it is a row of matrices in brackets."""
+    return _MATRIX.match(line) is not None
+
+
 def _kind(line: str) -> str:
-    if _MATRIX.match(line):
+    if is_matrix(line):
         return "matrix"
     if line.lstrip().startswith("! "):
         return "note"
@@ -94,6 +99,8 @@ def _group(lines) -> list[str]:
     pieces, at = [], 0
     while at < len(lines):
         kind, end = kinds[at], at + 1
+        if kind == "line" and kinds[end : end + 1] == ["cells"] and lines[at].startswith("    "):
+            kind = "cells"  # the only heading of a table
         if kind == "cells":
             starts = _columns([x for x, k in zip(lines, kinds, strict=True) if k == "cells"])
             while end < len(lines) and (kinds[end] == "cells" or _belongs(lines[end], starts)):
@@ -113,8 +120,8 @@ def _whole(lines) -> list[str]:
     """Lines that were broken because they are very long, whole again."""
     found: list[str] = []
     for line in lines:
-        goes_on = found and len(found[-1]) > 0.6 * ACROSS and not _GAP.search(line.strip())
-        if goes_on and _kind(line) in ("line", "item"):
+        goes_on = found and len(found[-1]) > 0.6 * ACROSS and _kind(found[-1]) != "cells"
+        if goes_on and _kind(line) == "line":
             found[-1] += f" {line.strip()}"
         else:
             found.append(line)
@@ -137,9 +144,10 @@ def _columns(lines) -> list[int]:
 
 
 def _belongs(line: str, starts) -> bool:
-    """Whether a line without a gap is a row: it begins at a column, the second one at least."""
+    """Whether a line without a gap is a row: no sentence, and begins after the first column."""
     indent = len(line) - len(line.lstrip())
-    return len(starts) > 1 and indent > starts[0] and _kind(line) == "line"
+    is_row = len(starts) > 1 and indent > starts[0] and _kind(line) == "line"
+    return is_row and not line.rstrip().endswith(".")
 
 
 def _row(line: str, starts) -> _Row:
@@ -147,8 +155,10 @@ def _row(line: str, starts) -> _Row:
     cells = [(k, line[a:b].strip()) for k, (a, b) in enumerate(zip(starts, ends, strict=True))]
     indent = len(line) - len(line.lstrip())
     if not _GAP.search(line.strip()) and len(starts) > 1:  # one text, over the columns after it
-        column = max(k for k, start in enumerate(starts) if start <= indent)
-        return _Row(((column, line.strip()),))
+        end = len(line.rstrip())
+        column = max(k for k, start in enumerate(starts) if start <= max(indent, starts[0]))
+        right = [k for k, start in enumerate(starts) if indent <= start < end]  # set to the right
+        return _Row((((right or [column])[0], line.strip()),))
     return _Row(tuple((k, cell) for k, cell in cells if cell))
 
 
@@ -196,7 +206,7 @@ def _has_head(columns) -> bool:
 
 
 def _are_numbers(cells) -> bool:
-    given = [cell for cell in cells if cell]
+    given = [cell for cell in cells if cell not in ("", "-")]
     return bool(given) and all(_NUMBER.match(cell) for cell in given)
 
 
