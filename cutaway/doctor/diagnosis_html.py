@@ -8,11 +8,7 @@ from cutaway.story.text import number
 
 def diagnosis_body(diagnosis) -> str:
     """The findings, the most important one first, and the notes."""
-    if diagnosis.healthy:
-        head = "Healthy: no problems were found in this training."
-    else:
-        count = len(diagnosis.findings)
-        head = "1 finding." if count == 1 else f"{count} findings, most important first."
+    head = diagnosis.headline()
     findings = "".join(_finding(k, f) for k, f in enumerate(diagnosis.findings, 1))
     notes = "".join(f"<li>{escape(note)}</li>" for note in diagnosis.notes)
     return f"<p>{escape(head)}</p>{findings}" + (f'<ul class="soft">{notes}</ul>' if notes else "")
