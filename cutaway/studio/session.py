@@ -48,6 +48,7 @@ class Session:
         is_playing: whether it trains.
         worst_row: the row that was last shown for being predicted badly.
         phase: how far the next step was led: None, "forward" or "backward".
+        why_closed: said when it has ended.
     """
 
     def __init__(self, subject: Subject, *, lesson: dict | None = None):
@@ -57,6 +58,7 @@ class Session:
         self.phase: str | None = None
         self.worst_row: int | None = None
         self.error: BaseException | None = None
+        self.why_closed = ""
         self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._clients: list[Client] = []
         self._background = Background(self._todo.put)
@@ -101,12 +103,17 @@ class Session:
     def close(self, why: str = "the studio was closed") -> None:
         """End the thread."""
         if not self._is_closed.is_set():
-            self._todo.put(lambda: self.say({"type": "closed", "why": why}))
+            self._todo.put(lambda: self._say_closed(why))
             self._todo.put(None)
         atexit.unregister(self.close)
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
         self._background.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether its thread has ended."""
+        return self._is_closed.is_set()
 
     # the thread
 
@@ -120,7 +127,7 @@ class Session:
         except BaseException as error:
             self.error = error
             say_where(error)
-            self.say({"type": "closed", "why": f"the studio failed: {error!r}"})
+            self._say_closed(f"the studio failed: {error!r}")
         finally:
             self._is_closed.set()
 
@@ -250,6 +257,8 @@ class Session:
 
     def _publish(self) -> None:
         now = time.monotonic()
+        for client in self._clients:
+            client.show_life(now)
         if not self._is_new or not any(client.has_room(now) for client in self._clients):
             return
         if self.is_playing and not self.pace.is_time_for_frame(now):
@@ -310,6 +319,10 @@ class Session:
                 self._say_memory_at = now + MEMORY_SECONDS
 
     # saying
+
+    def _say_closed(self, why: str) -> None:
+        self.why_closed = why
+        self.say({"type": "closed", "why": why})
 
     def say(self, message: dict[str, Any]) -> None:
         """Tell all clients."""
