@@ -92,12 +92,15 @@ export type Entry = [
 
 export type Finding = {
   lane: number;
-  id: number | string;
+  id: number;
   symptom: string;
   title: string;
   text: string;
+  numbers?: { what: string; value: number | null; threshold: number | null; relation: string }[];
   path: string | null;
-  prescription: string | null;
+  prescriptions?: string[];
+  /** What the button tries, if anything. */
+  tries?: string | null;
   can_try: boolean;
 };
 
