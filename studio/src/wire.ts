@@ -176,6 +176,15 @@ export type Link = {
   slow?: string;
   /** What no Python behind the page can do is hidden. */
   recorded?: Recording;
+  /** What records the messages of this link, if it can be saved. */
+  tape?: Tape;
+};
+
+export type Tape = {
+  on: { value: boolean };
+  count: { value: number };
+  /** Begin, or end and save. */
+  toggle(): void;
 };
 
 export type Status = { kind: "connecting" | "open" | "lost" | "closed"; text: string };
