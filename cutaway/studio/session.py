@@ -288,6 +288,7 @@ class Session:
             "type": "frame",
             "n": self._frames,
             "at": now - self._began,
+            "made": time.time(),
             "playing": self.is_playing,
             "phase": self.phase,
             "lanes": lanes,

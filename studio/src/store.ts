@@ -70,6 +70,7 @@ export class Store {
   /** Which of the wrong rows is looked at, in words. */
   worst = signal("");
   private lastAhead = "";
+  private speedometer = { drawn: 0, delays: [] as number[] };
   lesson = signal<Lesson | null>(null);
   lessonStep = signal(0);
   /** The weight, neuron, bias ... that the story tells of. */
@@ -305,8 +306,27 @@ export class Store {
     // canvases are painted by now; what Preact renders follows before the next task
     setTimeout(() => {
       const ms = performance.now() - began;
+      this.measure(newest.head.made);
       for (const one of queued) this.link.drawn(one.head.n, ms);
     });
+  }
+
+  /** For benchmarks: frames on the screen, and the 95th percentile from made to drawn, in ms. */
+  private measure(made: number | undefined): void {
+    this.speedometer.drawn++;
+    if (made === undefined) return;
+    const { delays } = this.speedometer;
+    delays.push(performance.timeOrigin + performance.now() - 1000 * made);
+    if (delays.length > 400) delays.shift();
+  }
+
+  /** {drawn, delay} so far. */
+  measured(): { drawn: number; delay: number } {
+    const sorted = [...this.speedometer.delays].sort((a, b) => a - b);
+    return {
+      drawn: this.speedometer.drawn,
+      delay: sorted[Math.floor(0.95 * sorted.length)] ?? 0,
+    };
   }
 
   /** While a view's program is compiled, frames come without views: the last ones stay, dimmed. */
