@@ -57,6 +57,7 @@ class Finding:
         confidence: from 0 to 1.
         cured: the loss with the first prescription relative to that without; NaN if it was not
             tried.
+        path: of the layer that it is most about, "" for none.
     """
 
     code: str
@@ -66,6 +67,7 @@ class Finding:
     prescriptions: list
     confidence: float
     cured: float = math.nan
+    path: str = ""
 
     def text(self, width: int = WIDTH, *, brief: bool = False) -> str:
         """Code and location, evidence, explanation (unless brief) and first prescription."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cutaway.errors import TrainingError
 from cutaway.studio.curve import Curve
 from cutaway.studio.description import described
 from cutaway.studio.frame_views import FrameViews
@@ -71,6 +72,8 @@ class Lane:
         curve, validation_curve: Curves of the losses.
         validation: {"loss": ..., metric: ...} of the last validation, or None.
         title: on the page, when there are two.
+        is_trial: whether it tries what the doctor prescribes, and may make room for another trial.
+        trouble: the error that ended the last steps, or None.
         is_ready: whether its step is compiled: it is not trained before.
         can_validate: whether its validation is compiled.
     """
@@ -78,6 +81,8 @@ class Lane:
     def __init__(self, number: int, subject: Subject, training: StepwiseTraining, title: str = ""):
         self.number, self.subject, self.training = number, subject, training
         self.title = title
+        self.is_trial = False
+        self.trouble: TrainingError | None = None
         self.is_ready = self.can_validate = False
         self.memory = Memory()
         self.curve, self.validation_curve = Curve(), Curve()
@@ -99,7 +104,12 @@ class Lane:
             TrainingError: the loss became NaN.
         """
         first = self.training.position.steps + 1
-        losses = self.training.run(steps)["loss"]
+        self.trouble = None
+        try:
+            losses = self.training.run(steps)["loss"]
+        except TrainingError as error:
+            self.trouble = error
+            raise
         self.curve.add(first, losses)
         self._rate.add(len(losses))
 
@@ -140,6 +150,7 @@ class Lane:
             self.training = found.training
             self._shown.clear()
         self.training.restore(found.state)
+        self.trouble = None
         self.curve.cut(found.state.position.steps)
         self.validation_curve.cut(found.state.position.steps)
         self._validated = -1

@@ -99,8 +99,14 @@ class LaneSet:
             self._prepare_others(lane)
             self._changed()
 
-        self._say({"type": "compiling", "lane": lane.number, "what": "the training step"})
+        self._say(_compiling(lane.number, "the training step"))
         self._background.run("compile", training.prepare, ready, _raised)
+
+    def compiling(self) -> list[dict[str, Any]]:
+        """The messages of what is compiled now, for a client that comes later."""
+        found = [_compiling(lane.number, "the training step") for lane in self if not lane.is_ready]
+        pending = self._pending.items()
+        return found + [_compiling(number, change.words[-1]) for number, change in pending]
 
     def _prepare_others(self, lane: Lane) -> None:
         """Compile what is not needed for the next step: validation, forward and backward."""
@@ -162,18 +168,22 @@ class LaneSet:
 
     def put_beside(self, lane: Lane, program: Program, title: str) -> int:
         """A lane for a program that goes on from where another lane is."""
-        free = next(k for k in range(MOST_LANES) if k not in self.all)
-        training = new_training(self._noisy_subject(), program)
+        training = new_training(self.noisy_subject(), program)
         self._at_position_of(training, lane.training)
-        other = Lane(free, self.subject, training, title)
+        other = self.add(training, title)
         other.curve, other.validation_curve = lane.curve.copied(), lane.validation_curve.copied()
         other.validation = lane.validation
-        self.all[free] = other
-        self._prepare(other)
+        return other.number
+
+    def add(self, training: StepwiseTraining, title: str) -> Lane:
+        """A lane for a training; there is room for it."""
+        free = next(k for k in range(MOST_LANES) if k not in self.all)
+        lane = self.all[free] = Lane(free, self.subject, training, title)
+        self._prepare(lane)
         self._say({"type": "lanes", "lanes": sorted(self.all)})
-        self.describe(other)
+        self.describe(lane)
         self._changed()
-        return free
+        return lane
 
     def drop(self, number: int) -> None:
         """Without this lane."""
@@ -213,7 +223,7 @@ class LaneSet:
         training = self._training_after(lane, wanted)  # raises before anything is pending
         shown = FrameViews(lane.scene(self.look(), training))
         self._pending[number] = wanted
-        self._say({"type": "compiling", "lane": number, "what": words})
+        self._say(_compiling(number, words))
         parts = {"compile": training.prepare, "frames": shown.prepare}
         left = set(parts)
 
@@ -253,7 +263,7 @@ class LaneSet:
             program = lane.program.copied()
         for edit in wanted.edits:
             program = edit(program)
-        training = new_training(self._noisy_subject(), program)
+        training = new_training(self.noisy_subject(), program)
         self._at_position_of(training, lane.training)
         return training
 
@@ -345,14 +355,15 @@ class LaneSet:
                 expected="a table or pictures",
             )
         self.noise = value
-        subject = self._noisy_subject()
+        subject = self.noisy_subject()
         self.subject.x = subject.x
         for lane in self:
             lane.training.replace_rows(subject.x)
             lane.forget_shown()
         self._changed()
 
-    def _noisy_subject(self) -> Subject:
+    def noisy_subject(self) -> Subject:
+        """The subject with the noise on its rows."""
         noisy = copy.copy(self.subject)
         noisy.x = self._x
         if not self.noise:
@@ -373,6 +384,10 @@ class LaneSet:
     def describe(self, lane: Lane) -> None:
         """Say what a lane's network is now."""
         self._say(lane.description(self.look()))
+
+
+def _compiling(number: int, what: str) -> dict[str, Any]:
+    return {"type": "compiling", "lane": number, "what": what}
 
 
 def _raised(error: Exception) -> None:

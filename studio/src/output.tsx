@@ -4,6 +4,7 @@ import { useRef } from "preact/hooks";
 import { classColor, css, type Rgb } from "./color";
 import { useDraw } from "./draw";
 import { number, singular } from "./format";
+import { Lines } from "./lines";
 import { Panel } from "./panel";
 import { paintPicture } from "./pictures";
 import { useStore, useViews } from "./store";
@@ -15,6 +16,7 @@ type About = {
   kind: "classes" | "values" | "mask" | "boxes" | "picture";
   labels?: string[];
   values?: number[];
+  targets?: number[];
   colors?: Rgb[];
   predicted?: string | number;
   target?: string | number | null;
@@ -53,7 +55,16 @@ function Answer() {
           <span class="soft">{labels[0]}</span>
         </p>
       )}
-      {!isOne && values.length > 0 && <Bars about={about} values={values} labels={labels} />}
+      {kind === "values" && values.length > 2 && (
+        <Lines
+          label="Predicted values and the true ones"
+          lines={[
+            { name: "predicted", values },
+            ...(about.targets ? [{ name: "true", values: about.targets, dashed: true }] : []),
+          ]}
+        />
+      )}
+      {!isOne && !(kind === "values" && values.length > 2) && values.length > 0 && <Bars about={about} values={values} labels={labels} />}
       {kind === "classes" || isOne ? (
         <dl class="verdict">
           {kind === "classes" && (

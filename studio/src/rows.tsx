@@ -6,6 +6,7 @@ import { paintPicture } from "./pictures";
 import { diverging, css, inkOn } from "./color";
 import { clamp, count, number, singular } from "./format";
 import { Icon } from "./icons";
+import { Lines } from "./lines";
 import { Panel } from "./panel";
 import { useStore, useViews } from "./store";
 
@@ -54,10 +55,20 @@ export function RowPicker() {
             <Icon name="next" />
           </button>
           <span class="soft small">of {count(many)}</span>
+          <button
+            class="worst"
+            data-do="wrong"
+            title="Go to the row that is predicted worst, and then to the next one"
+            onClick={() => store.send({ type: "wrong", lane })}
+          >
+            {subject.classes ? "Wrong" : "Worst"} {singular(subject.examples)}
+          </button>
+          {store.worst.value && <span class="soft small">{store.worst.value}</span>}
         </div>
       )}
       <Picture />
       <Words />
+      <Series />
     </Panel>
   );
 }
@@ -106,5 +117,22 @@ function Words() {
         );
       })}
     </p>
+  );
+}
+
+function Series() {
+  const store = useStore();
+  useViews("series");
+  void store.frame.value;
+  const lane = store.lane.value;
+  const block = store.block(lane, "series/x");
+  if (!block) return null;
+  const [steps, channels] = block.shape as [number, number];
+  const lines = Array.from({ length: channels }, (_, channel) => ({
+    name: channels > 1 ? `channel ${channel + 1}` : "the series",
+    values: Array.from({ length: steps }, (_, k) => block.data[k * channels + channel]!),
+  }));
+  return (
+    <Lines lines={lines} names={store.about(lane, "series")?.steps} label="The selected series, as the network gets it" />
   );
 }

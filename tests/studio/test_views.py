@@ -421,6 +421,9 @@ def test_of_a_long_series_the_last_steps_are_shown():
     subject.program = type(subject.program)(net, loss=subject.program.loss)
     s = scene_of(subject)
     arrays, headers = rendered(s, "hidden", "gates")
+    series, about = rendered(s, "series")
+    np.testing.assert_array_equal(series["series"]["x"], subject.x[0])
+    assert about["series"]["steps"][-1] == "day 99"
     expected = ct.explain.hidden_states(net, subject.x[0]).values[36:]
     np.testing.assert_allclose(arrays["hidden"]["states"], expected, atol=1e-6)
     np.testing.assert_allclose(arrays["gates"]["h"], expected, atol=1e-6)
