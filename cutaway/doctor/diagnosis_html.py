@@ -4,6 +4,7 @@ from html import escape
 
 from cutaway.story.html import folded, table
 from cutaway.story.text import number
+from cutaway.story.told_html import symbols
 
 
 def diagnosis_body(diagnosis) -> str:
@@ -30,6 +31,6 @@ def _finding(k, finding) -> str:
     more = "".join(f"<li>{escape(p.text)}</li>" for p in others)
     more = folded("other changes that may help", f"<ul>{more}</ul>") if more else ""
     return (
-        f'<p class="part"><b>{escape(heading)}</b></p><p>{escape(finding.explanation)}</p>'
+        f'<p class="part"><b>{escape(heading)}</b></p><p>{symbols(finding.explanation)}</p>'
         f"{fix}{evidence}{more}"
     )

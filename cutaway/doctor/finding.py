@@ -141,7 +141,7 @@ class Diagnosis(Story):
         told = f"{first.code.replace('_', ' ').capitalize()}: {first.where}"
         others = len(self.findings) - 1
         more = f" (and {others} more finding{'s' * (others > 1)})" if others else ""
-        fix = f" Fix: {first.prescriptions[0].text}" if first.prescriptions else ""
+        fix = f" Fix: {first.prescriptions[0].text.rstrip('.')}." if first.prescriptions else ""
         return f"{told}{more}.{fix}"
 
     def text(self, width: int = WIDTH) -> str:

@@ -99,7 +99,7 @@ img { max-width: 100%; } .pixels { width: 96px; image-rendering: pixelated;
   body { padding: 1.2rem 1rem 3rem; } h1 { font-size: 1.4em; overflow-wrap: anywhere; }
   .headline { font-size: 1.12em; }
   table { font-size: var(--size-small); } th, td { padding-right: .55rem; }
-  .bar { width: 5rem; }
+  .bar { width: 5rem; } .scroll td, .scroll th { max-width: 12rem; }
   .chart > svg { min-width: 30rem; } .chart svg.cutaway-curve, .plots svg { min-width: 0; }
   pre { font-size: .74rem; padding: .7rem .6rem; } .matrix td { min-width: 3.1rem; }
 }
