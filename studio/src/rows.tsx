@@ -7,6 +7,7 @@ import { diverging, css, inkOn } from "./color";
 import { clamp, count, number, singular } from "./format";
 import { Icon } from "./icons";
 import { Panel } from "./panel";
+import { Series } from "./series";
 import { useStore, useViews } from "./store";
 
 const PICTURES = ["maps/input", "output/picture"];
@@ -18,7 +19,7 @@ export function RowPicker() {
   // in a recording nothing can be selected: only what shows the row is there
   void store.frame.value;
   const lane = store.lane.value;
-  const isShown = [...PICTURES, "words/pushes"].some((name) => store.block(lane, name));
+  const isShown = [...PICTURES, "words/pushes", "series/x"].some((name) => store.block(lane, name));
   if (store.link.recorded && !isShown) return null;
   const { row, set } = store.look.value;
   const many = set === "training" ? subject.training : subject.validation;
@@ -57,6 +58,7 @@ export function RowPicker() {
         </div>
       )}
       <Picture />
+      <Series />
       <Words />
     </Panel>
   );
