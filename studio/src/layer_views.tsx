@@ -106,6 +106,7 @@ function Maps({ lane, path, view }: ViewProps) {
             label={`channel ${channel} of ${path}`}
             caption={`channel ${channel}`}
             square
+            coarse
             shape={() => [high, wide]}
             paint={paint(channel)}
             valueAt={(cell) => valueAt(channel, cell)}
@@ -269,6 +270,7 @@ function Attention({ lane, path, view }: ViewProps) {
             label={`attention of head ${head + 1}, keys along, queries down`}
             caption={`head ${head + 1}`}
             square
+            coarse
             shape={() => [queries, keys]}
             paint={(canvas) => {
               const now = store.block(lane, "attention/weights");

@@ -6,8 +6,8 @@ import { paintPicture } from "./pictures";
 import { diverging, css, inkOn } from "./color";
 import { clamp, count, number, singular } from "./format";
 import { Icon } from "./icons";
-import { Lines } from "./lines";
 import { Panel } from "./panel";
+import { Series } from "./series";
 import { useStore, useViews } from "./store";
 
 const PICTURES = ["maps/input", "output/picture"];
@@ -19,7 +19,7 @@ export function RowPicker() {
   // in a recording nothing can be selected: only what shows the row is there
   void store.frame.value;
   const lane = store.lane.value;
-  const isShown = [...PICTURES, "words/pushes"].some((name) => store.block(lane, name));
+  const isShown = [...PICTURES, "words/pushes", "series/x"].some((name) => store.block(lane, name));
   if (store.link.recorded && !isShown) return null;
   const { row, set } = store.look.value;
   const many = set === "training" ? subject.training : subject.validation;
@@ -67,8 +67,8 @@ export function RowPicker() {
         </div>
       )}
       <Picture />
-      <Words />
       <Series />
+      <Words />
     </Panel>
   );
 }
@@ -117,22 +117,5 @@ function Words() {
         );
       })}
     </p>
-  );
-}
-
-function Series() {
-  const store = useStore();
-  useViews("series");
-  void store.frame.value;
-  const lane = store.lane.value;
-  const block = store.block(lane, "series/x");
-  if (!block) return null;
-  const [steps, channels] = block.shape as [number, number];
-  const lines = Array.from({ length: channels }, (_, channel) => ({
-    name: channels > 1 ? `channel ${channel + 1}` : "the series",
-    values: Array.from({ length: steps }, (_, k) => block.data[k * channels + channel]!),
-  }));
-  return (
-    <Lines lines={lines} names={store.about(lane, "series")?.steps} label="The selected series, as the network gets it" />
   );
 }

@@ -62,10 +62,11 @@ function Body({ html }: { html: string }) {
 function Links({ lit }: { lit: Lit[] }) {
   const store = useStore();
   if (!lit?.length) return null;
+  const isDense = store.info.value[store.lane.value]?.is_dense;
   const ordered = [...lit].sort((a, b) => Math.abs(b.share) - Math.abs(a.share)).slice(0, MOST_LINKS);
   return (
     <p class="links">
-      <span class="soft small">lit on the drawing</span>
+      <span class="soft small">{isDense ? "lit on the drawing" : "weights in it"}</span>
       {ordered.map(({ path, index, share }) => (
         <button
           key={`${path}${index}`}
