@@ -9,16 +9,17 @@ const media = matchMedia("(prefers-color-scheme: dark)");
 /** Whether it is dark: as the notebook around it says, otherwise as the system does. */
 export const dark = {
   get matches(): boolean {
-    const { jpThemeLight, vscodeThemeKind } = document.body.dataset;
+    const { jpThemeLight, vscodeThemeKind, theme } = document.body.dataset; // theme: marimo
     if (jpThemeLight !== undefined) return jpThemeLight === "false";
     if (vscodeThemeKind !== undefined) return !vscodeThemeKind.includes("light");
+    if (theme !== undefined) return theme === "dark";
     return media.matches;
   },
   /** Call `changed` whenever it becomes the other; returns what ends that. */
   watch(changed: () => void): () => void {
     const watched = new MutationObserver(changed);
     watched.observe(document.body, {
-      attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"],
+      attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "data-theme"],
     });
     media.addEventListener("change", changed);
     return () => {
