@@ -82,7 +82,8 @@ class Client:
         with self._lock:
             sent, self._sent = self._sent, 0
             is_prompt, self._reported_at = now - self._reported_at < REPORT_SECONDS, now
-            if milliseconds > 500 / self.rate:  # it draws for half of the time
+            # it draws for half of the time; a single slow frame says nothing about the next ones
+            if drawn > 1 and milliseconds > 500 / self.rate:
                 self.rate = max(SLOWEST, 0.7 * self.rate)
             elif drawn >= 0.9 * self.rate:
                 self.rate = min(FASTEST, self.rate + 1)
