@@ -90,11 +90,7 @@ def diagnose(
     found, unchecked = [], []
     symptoms_of = all_symptoms()
     if plan.program.alternates:
-        symptoms_of = {
-            code: module.look_in_turns
-            for code, module in _modules().items()
-            if hasattr(module, "look_in_turns")
-        }
+        symptoms_of = all_symptoms("look_in_turns")
         names = ", ".join(code.replace("_", " ") for code in symptoms_of)
         evidence.not_checked(
             f"anything but {names}",
@@ -145,9 +141,16 @@ def _in_words(evidence) -> tuple[str, str]:
     return course.overfits(rows, evidence.kept_epoch), course.learned_nothing(evidence)
 
 
-def all_symptoms() -> dict:
-    """{code: look} of every module in doctor/symptoms, in alphabetical order."""
-    return {code: module.look for code, module in _modules().items()}
+def all_symptoms(name: str = "look") -> dict:
+    """{code: what it has of this name} of the modules in doctor/symptoms, in alphabetical order.
+
+    Args:
+        name: "look", which every one has; "look_in_turns", for networks that train in turn;
+            "look_live", for a training that runs, without experiments; "GOES_ON", where the
+            weights of such a training are not spoiled.
+    """
+    found = {code: getattr(module, name, None) for code, module in _modules().items()}
+    return {code: value for code, value in found.items() if value is not None}
 
 
 def _modules() -> dict:

@@ -6,6 +6,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+POOLS = ("compile", "frames", "ahead", "explain", "doctor")
+
 
 class Background:
     """Threads for work beside; what comes of it is handed to the session's thread.
@@ -18,7 +20,7 @@ class Background:
         self._hand_over = hand_over
         self._pools = {
             name: concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix=f"studio-{name}")
-            for name in ("compile", "explain", "doctor")
+            for name in POOLS
         }
 
     def run(
@@ -31,7 +33,7 @@ class Background:
         """Do some work beside.
 
         Args:
-            pool: "compile", "explain" or "doctor": each does one thing after the other.
+            pool: one of POOLS: each does one thing after the other.
             then: called with its result, on the session's thread.
             failed: called with its exception, on the session's thread.
         """

@@ -3,6 +3,7 @@
 from typing import Any
 
 from cutaway.diagram import draw
+from cutaway.diagram.nodes import columns_of
 from cutaway.errors import CutawayError
 from cutaway.nn import Linear, Module, Sequential, in_mode
 from cutaway.nn.recurrent import Recurrent
@@ -22,7 +23,7 @@ def described(lane, look: Look) -> dict[str, Any]:
     net, program, scene = lane.program.net, lane.program, lane.scene(look)
     views = [view for view in VIEWS.values() if view.fits(scene)]
     shown_by = {view.name: set(view.layers(scene)) for view in views if view.has_layer}
-    dense = dense_layers(net)
+    is_drawn = dense_layers(net) is not None and columns_of(net) is not None
     innermost, of_views = shown_modules(net), set().union(*shown_by.values())
     layers = [
         {**_layer(net, path, module), "views": [n for n, at in shown_by.items() if path in at]}
@@ -36,8 +37,8 @@ def described(lane, look: Look) -> dict[str, Any]:
         "parameters": sum(p.size for p in net.parameters()),
         "loss": name_of(program.loss if program.objective is None else program.objective),
         "layers": layers,
-        "is_dense": dense is not None,
-        "drawing": None if dense is not None else _drawing(net),
+        "is_dense": is_drawn,
+        "drawing": None if is_drawn else _drawing(net),
         "views": [
             {"name": v.name, "title": v.title, "has_layer": v.has_layer, "has_row": v.has_row}
             for v in views

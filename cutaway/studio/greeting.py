@@ -49,5 +49,6 @@ def greeting(session) -> dict[str, Any]:
         "memory": [
             {"lane": lane.number, "entries": lane.memory.entries()} for lane in session.lanes
         ],
+        "findings": session.doctor.findings(),
         "lesson": session.lesson,
     }

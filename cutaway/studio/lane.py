@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cutaway.errors import TrainingError
 from cutaway.studio.curve import Curve
 from cutaway.studio.description import described
 from cutaway.studio.frame_views import FrameViews
@@ -71,13 +72,18 @@ class Lane:
         curve, validation_curve: Curves of the losses.
         validation: {"loss": ..., metric: ...} of the last validation, or None.
         title: on the page, when there are two.
+        is_trial: whether it tries what the doctor prescribes, and may make room for another trial.
+        trouble: the error that ended the last steps, or None.
         is_ready: whether its step is compiled: it is not trained before.
+        can_validate: whether its validation is compiled.
     """
 
     def __init__(self, number: int, subject: Subject, training: StepwiseTraining, title: str = ""):
         self.number, self.subject, self.training = number, subject, training
         self.title = title
-        self.is_ready = False  # whether its step is compiled
+        self.is_trial = False
+        self.trouble: TrainingError | None = None
+        self.is_ready = self.can_validate = False
         self.memory = Memory()
         self.curve, self.validation_curve = Curve(), Curve()
         self.validation: dict[str, float] | None = None
@@ -98,7 +104,12 @@ class Lane:
             TrainingError: the loss became NaN.
         """
         first = self.training.position.steps + 1
-        losses = self.training.run(steps)["loss"]
+        self.trouble = None
+        try:
+            losses = self.training.run(steps)["loss"]
+        except TrainingError as error:
+            self.trouble = error
+            raise
         self.curve.add(first, losses)
         self._rate.add(len(losses))
 
@@ -114,15 +125,20 @@ class Lane:
         self._shown.clear()
         self._validated = -1
 
-    def adopt(self, training: StepwiseTraining, change: str) -> None:
-        """Go on with another training, of a changed network.
+    def adopt(self, training: StepwiseTraining, change: str, shown: FrameViews) -> None:
+        """Go on with another training, of a changed network, whose step is compiled.
 
         The state before the change is remembered, and the one after it as well.
+
+        Args:
+            change: in words.
+            shown: its views, compiled for what was looked at.
         """
         self.memory.remember(self.training, self.curve.last())
         self.training = training
-        self._shown.clear()
+        self._shown = {_made_of(shown.scene.look): shown}
         self._validated = -1
+        self.is_ready, self.can_validate = True, False
         self.memory.remember(training, self.curve.last(), change)
 
     def go_back(self, number: int) -> bool:
@@ -134,6 +150,7 @@ class Lane:
             self.training = found.training
             self._shown.clear()
         self.training.restore(found.state)
+        self.trouble = None
         self.curve.cut(found.state.position.steps)
         self.validation_curve.cut(found.state.position.steps)
         self._validated = -1
@@ -146,7 +163,7 @@ class Lane:
             whether it has validated.
         """
         step = self.training.position.steps
-        if self.training.validation is None or step == self._validated or not self.is_ready:
+        if self.training.validation is None or step == self._validated or not self.can_validate:
             return False
         began = time.monotonic()
         if not now and began < self._validate_at:
@@ -161,21 +178,20 @@ class Lane:
 
     # what is shown of it
 
-    def scene(self, look: Look) -> Scene:
-        """What is looked at."""
+    def scene(self, look: Look, training: StepwiseTraining | None = None) -> Scene:
+        """What is looked at, of its training or of another one of the same rows."""
         subject = self.subject
         rows = subject.training if look.set == "training" else subject.validation
         row = int(rows[min(look.row, len(rows) - 1)]) if len(rows) else 0
-        return Scene(subject, self.training, look, row)
+        return Scene(subject, self.training if training is None else training, look, row)
 
     def shown(self, look: Look) -> FrameViews:
         """The program of the frames for a look, which may not be compiled yet."""
-        made_of = (look.views, look.layer, look.output, look.head)
-        found = self._shown.pop(made_of, None)
+        found = self._shown.pop(_made_of(look), None)
         if found is None:
             found = FrameViews(self.scene(look))
         found.look_at(self.scene(look))
-        self._shown[made_of] = found
+        self._shown[_made_of(look)] = found
         while len(self._shown) > KEPT_PROGRAMS:
             del self._shown[next(iter(self._shown))]
         return found
@@ -220,3 +236,8 @@ class Lane:
     def description(self, look: Look) -> dict[str, Any]:
         """The message that says what the network is."""
         return described(self, look)
+
+
+def _made_of(look: Look) -> tuple:
+    """The parts of a look that the program of its frames is made of."""
+    return (look.views, look.layer, look.output, look.head)

@@ -85,6 +85,11 @@ class Memory:
         place = ids.index(self._at) if self._at is not None else len(ids) - 1
         return self._states[place - 1] if place > 0 else None
 
+    def beginning(self) -> Remembered:
+        """The state right after the last change before the present one, or the first state."""
+        until = self._states if self._at is None else [s for s in self._states if s.id <= self._at]
+        return next((kept for kept in reversed(until) if kept.change), until[0])
+
     def entries(self) -> list[list]:
         """[[id, step, epoch, loss, change, whether it is there now]] in order, for the page."""
         now = self._at if self._at is not None or not self._states else self._states[-1].id

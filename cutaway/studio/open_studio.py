@@ -28,7 +28,7 @@ class Studio:
         >>> import cutaway as ct
         >>> with ct.studio("xor") as studio:
         ...     studio.subject.title
-        'xor'
+        'Exclusive or'
     """
 
     def __init__(self, subject: Subject, *, lesson: dict | None = None):

@@ -3,6 +3,7 @@
 import base64
 import re
 import threading
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,7 @@ class Recorder:
         per_second: frames per second of the recording.
 
     Attributes:
+        frames: the messages, in order.
         errors: what went wrong in the session meanwhile.
 
     Example:
@@ -47,7 +49,7 @@ class Recorder:
     def __init__(self, session, *, per_second: float = PER_SECOND):
         self.per_second = per_second
         self._setup: list[bytes] = []
-        self._frames: list[bytes] = []
+        self.frames: list[bytes] = []
         self.errors: list[str] = []
         self._size = 0
         self._last_at = -1.0
@@ -64,7 +66,7 @@ class Recorder:
     _is_over = False
 
     def __len__(self):
-        return len(self._frames)
+        return len(self.frames)
 
     def _take(self, message: bytes) -> None:
         header, _ = unpacked(message)
@@ -78,11 +80,11 @@ class Recorder:
                 self._setup.append(message)
             return
         self._client.receive({"type": "ack", "n": header["n"]})
-        is_full = len(self._frames) >= MOST_FRAMES or self._size > MOST_BYTES
+        is_full = len(self.frames) >= MOST_FRAMES or self._size > MOST_BYTES
         if is_full or header["at"] - self._last_at < 0.9 / self.per_second:
             return
         self._last_at = header["at"]
-        self._frames.append(message)
+        self.frames.append(message)
         self._size += len(message)
 
     def command(self, command: dict) -> None:
@@ -102,7 +104,7 @@ class Recorder:
         Raises:
             RunError: there are no frames, or the file cannot be written.
         """
-        if not self._frames:
+        if not self.frames:
             raise RunError(
                 "the recording has no frames",
                 expected="a studio that was shown something",
@@ -115,8 +117,8 @@ class Recorder:
         """The page: style, script and frames in one file."""
         content = {
             "per_second": self.per_second,
-            "setup": [base64.b64encode(message).decode() for message in self._setup],
-            "frames": [base64.b64encode(message).decode() for message in self._frames],
+            "setup": [_deflated(message) for message in self._setup],
+            "frames": [_deflated(message) for message in self.frames],
         }
         text = msgspec.json.encode(content).decode()
         script, style = (self._static(name) for name in ("studio.js", "studio.css"))
@@ -182,6 +184,10 @@ def record(
 
 def _first_scene(session: Session) -> Scene:
     return next(iter(session.lanes)).scene(session.look)
+
+
+def _deflated(message: bytes) -> str:
+    return base64.b64encode(zlib.compress(message, 9)).decode()
 
 
 def _escaped(text: str) -> str:

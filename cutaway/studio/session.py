@@ -15,6 +15,7 @@ from cutaway.studio.background import Background, say_where
 from cutaway.studio.client import Client, parsed
 from cutaway.studio.commands import ANY
 from cutaway.studio.greeting import greeting
+from cutaway.studio.live_doctor import LiveDoctor
 from cutaway.studio.look import Look
 from cutaway.studio.pace import Pace
 from cutaway.studio.side_by_side import LaneSet
@@ -22,6 +23,7 @@ from cutaway.studio.subject import Subject
 from cutaway.studio.surface_message import survey
 from cutaway.studio.telling import tell
 from cutaway.studio.wire import packed
+from cutaway.studio.worst_first import show_next_wrong
 
 REMEMBER_SECONDS = 0.25  # between two remembered states while it plays
 MEMORY_SECONDS = 0.5  # between two messages of what is remembered
@@ -41,8 +43,10 @@ class Session:
     Attributes:
         lanes: the LaneSet.
         pace: the Pace.
+        doctor: the LiveDoctor.
         look: the Look.
         is_playing: whether it trains.
+        worst_row: the row that was last shown for being predicted badly.
         phase: how far the next step was led: None, "forward" or "backward".
         why_closed: said when it has ended.
     """
@@ -52,12 +56,14 @@ class Session:
         self.pace, self.look = Pace(), Look()
         self.is_playing = False
         self.phase: str | None = None
+        self.worst_row: int | None = None
         self.error: BaseException | None = None
         self.why_closed = ""
         self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._clients: list[Client] = []
         self._background = Background(self._todo.put)
         self.lanes = LaneSet(subject, self._background, self.say, self.show, lambda: self.look)
+        self.doctor = LiveDoctor(self.lanes, self._background, self.say)
         self._is_new = True  # something is to be shown that no frame has shown
         self._frames = 0
         self._began = time.monotonic()
@@ -115,6 +121,7 @@ class Session:
         try:
             while self._obey():
                 self._train()
+                self.doctor.look()
                 self._publish()
                 self._say_memory()
         except BaseException as error:
@@ -281,6 +288,7 @@ class Session:
             "type": "frame",
             "n": self._frames,
             "at": now - self._began,
+            "made": time.time(),
             "playing": self.is_playing,
             "phase": self.phase,
             "lanes": lanes,
@@ -352,16 +360,25 @@ class Session:
 
     def greet(self, client: Client) -> None:
         """Tell a client everything that it needs to begin."""
-        client.deliver(packed(greeting(self)))
+        for message in (greeting(self), *self.lanes.compiling()):
+            client.deliver(packed(message))
         self._is_new = True
 
     def survey(self, number: int, client: Client) -> None:
         """Send a client the loss around a network, and where optimizers would go from there."""
         survey(self, self.lanes.lane(number), client, self._background)
 
+    def show_next_wrong(self, number: int, client: Client) -> None:
+        """Look at the row that a network predicts worst, or at the next one after it."""
+        show_next_wrong(self, self.lanes.lane(number), client, self._background)
+
     def tell(self, click, client: Client) -> None:
         """Answer a click with a story."""
         tell(self, click, client, self._background)
+
+    def try_finding(self, lane: int, finding: int) -> None:
+        """Try what the doctor prescribes, on a copy beside."""
+        self.doctor.try_finding(lane, finding)
 
 
 def _raise(error: Exception) -> None:

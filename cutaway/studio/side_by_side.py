@@ -13,6 +13,7 @@ from cutaway.nn.trees import is_array
 from cutaway.studio import structure
 from cutaway.studio.background import Background
 from cutaway.studio.description import optimizer_of
+from cutaway.studio.frame_views import FrameViews
 from cutaway.studio.lane import Lane, new_training
 from cutaway.studio.look import Look
 from cutaway.studio.structure import Edit
@@ -58,6 +59,7 @@ class LaneSet:
         self.noise = 0.0
         self.all: dict[int, Lane] = {}
         self._pending: dict[int, _Change] = {}
+        self._is_ahead = False  # whether a change is compiled that nobody has asked for
         self.all[0] = Lane(0, subject, new_training(subject, subject.program))
         self._prepare(self.all[0])
 
@@ -94,11 +96,27 @@ class LaneSet:
         def ready(_):
             lane.is_ready = True
             self._say({"type": "ready", "lane": lane.number})
-            self._background.run("compile", training.prepare_next, _nothing, _raised)
+            self._prepare_others(lane)
             self._changed()
 
-        self._say({"type": "compiling", "lane": lane.number, "what": "the training step"})
+        self._say(_compiling(lane.number, "the training step"))
         self._background.run("compile", training.prepare, ready, _raised)
+
+    def compiling(self) -> list[dict[str, Any]]:
+        """The messages of what is compiled now, for a client that comes later."""
+        found = [_compiling(lane.number, "the training step") for lane in self if not lane.is_ready]
+        pending = self._pending.items()
+        return found + [_compiling(number, change.words[-1]) for number, change in pending]
+
+    def _prepare_others(self, lane: Lane) -> None:
+        """Compile what is not needed for the next step: validation, forward and backward."""
+        training = lane.training
+
+        def ready(_):
+            lane.can_validate = lane.can_validate or lane.training is training
+            self._changed()
+
+        self._background.run("compile", training.prepare_others, ready, _raised)
 
     def run(self, steps: int) -> None:
         """Train all of them so many steps.
@@ -150,18 +168,22 @@ class LaneSet:
 
     def put_beside(self, lane: Lane, program: Program, title: str) -> int:
         """A lane for a program that goes on from where another lane is."""
-        free = next(k for k in range(MOST_LANES) if k not in self.all)
-        training = new_training(self._noisy_subject(), program)
+        training = new_training(self.noisy_subject(), program)
         self._at_position_of(training, lane.training)
-        other = Lane(free, self.subject, training, title)
+        other = self.add(training, title)
         other.curve, other.validation_curve = lane.curve.copied(), lane.validation_curve.copied()
         other.validation = lane.validation
-        self.all[free] = other
-        self._prepare(other)
+        return other.number
+
+    def add(self, training: StepwiseTraining, title: str) -> Lane:
+        """A lane for a training; there is room for it."""
+        free = next(k for k in range(MOST_LANES) if k not in self.all)
+        lane = self.all[free] = Lane(free, self.subject, training, title)
+        self._prepare(lane)
         self._say({"type": "lanes", "lanes": sorted(self.all)})
-        self.describe(other)
+        self.describe(lane)
         self._changed()
-        return free
+        return lane
 
     def drop(self, number: int) -> None:
         """Without this lane."""
@@ -199,41 +221,71 @@ class LaneSet:
         before = self._pending.get(number, _Change([], []))
         wanted = _Change([*before.edits, edit], [*before.words, words])
         training = self._training_after(lane, wanted)  # raises before anything is pending
+        shown = FrameViews(lane.scene(self.look(), training))
         self._pending[number] = wanted
-        self._say({"type": "compiling", "lane": number, "what": words})
-        self._background.run(
-            "compile",
-            training.prepare,
-            lambda _: self._adopt(lane, training, wanted),
-            lambda error: self._give_up(number, wanted, error),
-        )
+        self._say(_compiling(number, words))
+        parts = {"compile": training.prepare, "frames": shown.prepare}
+        left = set(parts)
+
+        def ready(part: str) -> None:
+            left.discard(part)
+            if not left:
+                self._adopt(lane, training, wanted, shown)
+
+        for part, work in parts.items():
+            self._background.run(
+                part,
+                work,
+                lambda _, part=part: ready(part),
+                lambda error: self._give_up(number, wanted, error),
+            )
+
+    def look_ahead(self, number: int, edit: Edit) -> None:
+        """Compile a change that may be asked for next: then it is in the cache on disk."""
+        lane = self.lane(number)
+        if number in self._pending or not lane.is_ready or self._is_ahead:
+            return
+        training = self._training_after(lane, _Change([edit], []))
+        shown = FrameViews(lane.scene(self.look(), training))
+        self._is_ahead = True
+
+        def work() -> None:
+            training.prepare()
+            shown.prepare()
+
+        def over(_) -> None:
+            self._is_ahead = False
+
+        self._background.run("ahead", work, over, over)
 
     def _training_after(self, lane: Lane, wanted: _Change) -> StepwiseTraining:
         with exclusive():
             program = lane.program.copied()
         for edit in wanted.edits:
             program = edit(program)
-        training = new_training(self._noisy_subject(), program)
+        training = new_training(self.noisy_subject(), program)
         self._at_position_of(training, lane.training)
         return training
 
-    def _adopt(self, lane: Lane, training: StepwiseTraining, wanted: _Change) -> None:
+    def _adopt(
+        self, lane: Lane, training: StepwiseTraining, wanted: _Change, shown: FrameViews
+    ) -> None:
         if self._pending.get(lane.number) is not wanted or self.all.get(lane.number) is not lane:
             return  # another change came meanwhile
         del self._pending[lane.number]
         now = self._training_after(lane, wanted)  # with the weights that were trained meanwhile
         training.program.restore(now.program.snapshot())
         self._at_position_of(training, lane.training)
-        lane.adopt(training, ", ".join(wanted.words))
-        lane.is_ready = True
-        self._background.run("compile", training.prepare_next, _nothing, _raised)
+        lane.adopt(training, ", ".join(wanted.words), shown)
+        self._prepare_others(lane)
         self.describe(lane)
         self._say({"type": "ready", "lane": lane.number})
         self._changed()
 
     def _give_up(self, number: int, wanted: _Change, error: Exception) -> None:
-        if self._pending.get(number) is wanted:
-            del self._pending[number]
+        if self._pending.get(number) is not wanted:
+            return  # said already, or another change came meanwhile
+        del self._pending[number]
         self._say({"type": "ready", "lane": number})
         raise error
 
@@ -303,14 +355,15 @@ class LaneSet:
                 expected="a table or pictures",
             )
         self.noise = value
-        subject = self._noisy_subject()
+        subject = self.noisy_subject()
         self.subject.x = subject.x
         for lane in self:
             lane.training.replace_rows(subject.x)
             lane.forget_shown()
         self._changed()
 
-    def _noisy_subject(self) -> Subject:
+    def noisy_subject(self) -> Subject:
+        """The subject with the noise on its rows."""
         noisy = copy.copy(self.subject)
         noisy.x = self._x
         if not self.noise:
@@ -333,8 +386,8 @@ class LaneSet:
         self._say(lane.description(self.look()))
 
 
-def _nothing(result: Any) -> None:
-    """There is nothing to do with it."""
+def _compiling(number: int, what: str) -> dict[str, Any]:
+    return {"type": "compiling", "lane": number, "what": what}
 
 
 def _raised(error: Exception) -> None:

@@ -21,6 +21,7 @@ def packed(header: dict[str, Any], arrays: Mapping[str, np.ndarray] | None = Non
         arrays: {name: uint8, float32 or int32 array}.
 
     Example:
+        >>> import numpy as np
         >>> from cutaway.studio.wire import packed, unpacked
         >>> message = packed({"type": "frame"}, {"w": np.ones((2, 3), np.float32)})
         >>> unpacked(message)[1]["w"].shape

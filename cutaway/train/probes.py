@@ -117,7 +117,7 @@ class Probes(Callback):
 
     def _clear(self):
         self.rows.clear()
-        self.spent = 0.0  # seconds of measuring
+        self.spent = self._paused = 0.0  # seconds of measuring
         self._cost = math.inf  # seconds of the fastest measurement: the first is slow
         self._is_running = False
         self._last_step = -1
@@ -227,6 +227,30 @@ class Probes(Callback):
         self._cost = min(self._cost, seconds)
         self.spent += seconds
         self._paused += seconds
+
+    # for who trains without callbacks
+
+    def measure(self, trainer, *, step: int, epoch: int) -> None:
+        """Measure now, however long it takes; the first time it compiles.
+
+        Args:
+            trainer: with the program in the state to be measured; it need not train.
+            step, epoch: of the rows. A step that was measured is not measured again.
+        """
+        if step != self._last_step:
+            program = self._program(trainer)
+            self._measure(program, program.values(), step, epoch)
+
+    def forget_after(self, step: int) -> None:
+        """Drop the rows of later steps: the training went back."""
+        self.rows[:] = [row for row in self.rows if row["step"] <= step]
+        self._last_step = self.rows[-1]["step"] if self.rows else -1
+
+    def thin(self) -> None:
+        """Drop every second moment between the first and the last."""
+        steps = self.steps
+        dropped = set(steps[1:-1:2])
+        self.rows[:] = [row for row in self.rows if row["step"] not in dropped]
 
     # for checkpoints
 

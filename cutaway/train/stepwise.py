@@ -189,19 +189,19 @@ class StepwiseTraining:
         return Position(place.steps - 1, place.epoch - 1, self.steps_per_epoch - 1)
 
     def prepare(self) -> None:
-        """Compile step and validation now, without running them; another thread may do it."""
+        """Compile the step now, without running it; another thread may do it."""
         if not self.training.rows:
             return
-        if self.validation is not None:
-            with self.program.computing():
-                self._evaluator.prepare(self.validation)
         block = self._current()
         step = self._looped(block)
         with self.program.computing(), self.program.in_mode(True):
             step.prepare_loop(0, 1, block.order, block.x, block.y, capacity=CAPACITY)
 
-    def prepare_next(self) -> None:
-        """Compile what `forward` and `backward` run, without running it."""
+    def prepare_others(self) -> None:
+        """Compile what `evaluate`, `forward` and `backward` run, without running it."""
+        if self.validation is not None:
+            with self.program.computing():
+                self._evaluator.prepare(self.validation)
         if self.training.rows:
             self._next.prepare(*self.device_batch())
 

@@ -1,26 +1,44 @@
 // A network that is no chain of neurons: its layers as blocks, and what each one shows.
 
 import { useSignal } from "@preact/signals";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { LayerView } from "./layer_views";
 import { fill } from "./safe_html";
-import { useStore } from "./store";
+import { useStore, type Store } from "./store";
 import type { LaneInfo, Layer } from "./wire";
 
 const RECURRENT = new Set(["RNN", "LSTM", "GRU"]);
 const DIAGRAM = "diagram";
 
+/** The layer that is looked into before the reader has chosen one. */
+function firstSeen(info: LaneInfo): Layer | null {
+  const seen = info.layers.filter((layer) => layer.views?.length);
+  return seen.find((layer) => layer.parameters.length) ?? seen[0] ?? info.layers[0] ?? null;
+}
+
+/** The layer whose views the frames of a recording hold. */
+function recordedLayer(store: Store, lane: number): string | undefined {
+  return Object.values(store.progress(lane)?.views ?? {}).find((about) => about?.layer)?.layer;
+}
+
 export function Blocks({ lane, info }: { lane: number; info: LaneInfo }) {
   const store = useStore();
-  const seen = info.layers.filter((layer) => layer.views?.length);
-  const wanted = store.look.value.layer;
-  const selected =
-    info.layers.find((layer) => layer.path === wanted) ??
-    seen.find((layer) => layer.parameters.length) ??
-    seen[0] ??
-    info.layers[0] ??
-    null;
-  const choose = (layer: Layer) => store.lookAt({ layer: layer.path });
+  const live = !store.link.recorded;
+  const clicked = useSignal<string | null>(null);
+  const wanted = live
+    ? store.look.value.layer
+    : (clicked.value ?? recordedLayer(store, lane) ?? store.look.value.layer);
+  const known = info.layers.find((layer) => layer.path === wanted);
+  const selected = known ?? firstSeen(info);
+  const isOther = live && selected !== null && !known && store.lane.value === lane;
+  useEffect(() => {
+    // what is marked is what the session computes, also before the first click
+    if (isOther && store.status.peek().kind === "open") store.lookAt({ layer: selected!.path });
+  }, [isOther, selected?.path, store.status.value.kind]);
+  const choose = (layer: Layer) => {
+    if (live) store.lookAt({ layer: layer.path });
+    else clicked.value = layer.path;
+  };
   return (
     <div class="blocks">
       <ol class="layers" aria-label="Layers">

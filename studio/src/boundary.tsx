@@ -1,7 +1,7 @@
 // What the network says on a plane through its inputs, with the training rows over it.
 
 import { useRef } from "preact/hooks";
-import { draw, LEFT, nearest, placesOf, TOP } from "./boundary_paint";
+import { draw, LEFT, nearest, rowOf, TOP } from "./boundary_paint";
 import { useDraw } from "./draw";
 import { Panel } from "./panel";
 import { useSize } from "./size";
@@ -117,8 +117,8 @@ function Map() {
     const area = canvas.current!.getBoundingClientRect();
     const side = area.width - LEFT - 4;
     const point = nearest(store, event.clientX - area.left - LEFT, event.clientY - area.top - TOP, side);
-    const found = point === null ? null : placesOf(store, store.lane.value)?.[point];
-    if (found) store.lookAt({ row: found.place, set: found.set ? "validation" : "training" });
+    const found = point === null ? null : rowOf(store, store.lane.value, point);
+    if (found) store.lookAt(found);
   };
   return (
     <div class="boundary" ref={box} title="Click a point to select its row">

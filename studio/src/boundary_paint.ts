@@ -180,19 +180,23 @@ function drawPoints(
   brush.restore();
 }
 
-/** Number of each point within its set, as the row picker counts; null if some are left out. */
-export function placesOf(store: Store, lane: number): { set: number; place: number }[] | null {
-  const sets = store.block(lane, "points/set")?.data;
-  if (!sets || store.about(lane, "points")?.left_out) return null;
-  const counted = [0, 0];
-  return [...sets].map((set) => ({ set, place: counted[set]!++ }));
+export type Row = { set: "training" | "validation"; row: number };
+
+/** Which row a point is, as the row picker counts. */
+export function rowOf(store: Store, lane: number, point: number): Row | null {
+  const place = store.block(lane, "points/place")?.data[point];
+  const set = store.block(lane, "points/set")?.data[point];
+  return place === undefined ? null : { row: place, set: set === 1 ? "validation" : "training" };
 }
 
 function pointOf(store: Store, lane: number): number | null {
   const { row, set } = store.look.value;
+  const places = store.block(lane, "points/place")?.data ?? [];
+  const sets = store.block(lane, "points/set")?.data;
   const wanted = set === "validation" ? 1 : 0;
-  const found = placesOf(store, lane)?.findIndex((one) => one.set === wanted && one.place === row);
-  return found === undefined || found < 0 ? null : found;
+  for (let k = 0; k < places.length; k++)
+    if (places[k] === row && (sets?.[k] ?? 0) === wanted) return k;
+  return null;
 }
 
 function placed(points: Block, plane: Plane, side: number, row: number): [number, number] {

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { LANE_NAMES } from "./curves";
-import { clamp } from "./format";
+import { clamp, number } from "./format";
 import { Icon } from "./icons";
 import { useStore } from "./store";
 
@@ -29,7 +29,22 @@ export function Findings() {
           </b>{" "}
           <span class="soft">{finding.text}</span>
         </p>
-        {finding.prescription && <p class="small">{finding.prescription}</p>}
+        <p class="small numbers">
+          {(finding.numbers ?? []).map((one) => (
+            <span key={one.what} data-number="finding" data-value={one.value ?? ""}>
+              {one.what} <b>{number(one.value)}</b>
+              {one.threshold !== null && one.threshold !== undefined && (
+                <span class="soft">
+                  {" "}
+                  ({one.relation} {number(one.threshold)})
+                </span>
+              )}
+            </span>
+          ))}
+        </p>
+        {(finding.tries ?? finding.prescriptions?.[0]) && (
+          <p class="small">{finding.tries ?? finding.prescriptions![0]}</p>
+        )}
       </div>
       {all.length > 1 && (
         <span class="turn small">

@@ -16,6 +16,8 @@ type HeatMapProps = {
   name: (cell: Cell) => string;
   onPick?: (cell: Cell) => void;
   square?: boolean;
+  /** Whether values come in 256 steps. */
+  coarse?: boolean;
   caption?: string;
 };
 
@@ -72,7 +74,8 @@ export function HeatMap(props: HeatMapProps) {
       <figcaption class="small" aria-live="polite">
         {cell ? (
           <>
-            <span class="soft">{props.name(cell)}</span> {number(props.valueAt(cell))}
+            <span class="soft">{props.name(cell)}</span> {props.coarse ? "≈ " : ""}
+            {number(props.valueAt(cell), props.coarse ? 2 : 4)}
           </>
         ) : (
           <span class="soft">{props.caption ?? "\u00a0"}</span>

@@ -13,12 +13,15 @@ export function LayerView({ lane, path, view }: ViewProps) {
   useViews(view);
   void store.frame.value;
   const about = store.about(lane, view);
-  if (!about) return <p class="soft">Waiting for the first picture of this layer.</p>;
+  if (!about) return <p class="soft">{store.link.recorded ? "Not recorded." : "Compiling this view."}</p>;
   const Shown = SHOWN[view] ?? Anything;
   const own: string = about.layer ?? path;
+  const isOwn = own === path || !about.layers?.includes(path);
+  if (!isOwn && store.link.recorded)
+    return <p class="soft">This view was recorded of layer {own} alone.</p>;
   return (
-    <>
-      {own !== path && about.layers?.length > 1 && !store.link.recorded && (
+    <div class={isOwn ? "" : "awaited"}>
+      {isOwn && own !== path && about.layers?.length > 1 && !store.link.recorded && (
         <label class="inline">
           <span class="soft small">layer</span>
           <select value={own} onChange={(event) => store.lookAt({ layer: event.currentTarget.value })}>
@@ -29,7 +32,7 @@ export function LayerView({ lane, path, view }: ViewProps) {
         </label>
       )}
       <Shown lane={lane} path={own} view={view} />
-    </>
+    </div>
   );
 }
 
@@ -103,6 +106,7 @@ function Maps({ lane, path, view }: ViewProps) {
             label={`channel ${channel} of ${path}`}
             caption={`channel ${channel}`}
             square
+            coarse
             shape={() => [high, wide]}
             paint={paint(channel)}
             valueAt={(cell) => valueAt(channel, cell)}
@@ -266,6 +270,7 @@ function Attention({ lane, path, view }: ViewProps) {
             label={`attention of head ${head + 1}, keys along, queries down`}
             caption={`head ${head + 1}`}
             square
+            coarse
             shape={() => [queries, keys]}
             paint={(canvas) => {
               const now = store.block(lane, "attention/weights");

@@ -1,7 +1,7 @@
 // What the network answers for the selected row, beside what would be right.
 
 import { useRef } from "preact/hooks";
-import { classColor, css, type Rgb } from "./color";
+import { classColor, css, signColor, type Rgb } from "./color";
 import { useDraw } from "./draw";
 import { number, singular } from "./format";
 import { Panel } from "./panel";
@@ -18,6 +18,7 @@ type About = {
   colors?: Rgb[];
   predicted?: string | number;
   target?: string | number | null;
+  targets?: number[];
   text?: string;
   left_out?: number;
 };
@@ -68,7 +69,7 @@ function Answer() {
           </div>
         </dl>
       ) : (
-        about.text && <p class="soft small">{about.text}</p>
+        about.text && !about.targets && <p class="soft small">{about.text}</p>
       )}
     </>
   );
@@ -98,7 +99,8 @@ function Bars({ about, values, labels }: { about: About; values: number[]; label
   const rows = order.slice(0, MOST);
   const right = labels.indexOf(String(about.target));
   if (right >= 0 && !rows.includes(right)) rows[MOST - 1] = right;
-  const most = Math.max(about.kind === "values" ? 1e-12 : 1, ...values.map(Math.abs));
+  const truths = about.kind === "values" ? (about.targets ?? []) : [];
+  const most = Math.max(about.kind === "values" ? 1e-12 : 1, ...[...values, ...truths].map(Math.abs));
   const left = values.length - rows.length + (about.left_out ?? 0);
   return (
     <>
@@ -112,9 +114,16 @@ function Bars({ about, values, labels }: { about: About; values: number[]; label
               <i
                 style={{
                   width: `${(Math.abs(values[k]!) / most) * 100}%`,
-                  background: css(about.colors?.[k] ?? classColor(k, values.length)),
+                  background: css(about.colors?.[k] ?? (about.kind === "values" ? signColor(values[k]!) : classColor(k, values.length))),
                 }}
               />
+              {truths[k] !== undefined && (
+                <b
+                  class="truth"
+                  title={`true: ${number(truths[k])}`}
+                  style={{ left: `${(Math.abs(truths[k]!) / most) * 100}%` }}
+                />
+              )}
             </span>
             <span class="n" data-number="output" data-index={k} data-value={values[k]}>
               {number(values[k], 3)}
@@ -122,6 +131,7 @@ function Bars({ about, values, labels }: { about: About; values: number[]; label
           </li>
         ))}
       </ol>
+      {truths.length > 0 && <p class="soft small">Upright marks: the true values.</p>}
       {left > 0 && <p class="soft small">and {left} more</p>}
     </>
   );

@@ -7,6 +7,7 @@ import { diverging, css, inkOn } from "./color";
 import { clamp, count, number, singular } from "./format";
 import { Icon } from "./icons";
 import { Panel } from "./panel";
+import { Series } from "./series";
 import { useStore, useViews } from "./store";
 
 const PICTURES = ["maps/input", "output/picture"];
@@ -18,7 +19,7 @@ export function RowPicker() {
   // in a recording nothing can be selected: only what shows the row is there
   void store.frame.value;
   const lane = store.lane.value;
-  const isShown = [...PICTURES, "words/pushes"].some((name) => store.block(lane, name));
+  const isShown = [...PICTURES, "words/pushes", "series/x"].some((name) => store.block(lane, name));
   if (store.link.recorded && !isShown) return null;
   const { row, set } = store.look.value;
   const many = set === "training" ? subject.training : subject.validation;
@@ -54,9 +55,19 @@ export function RowPicker() {
             <Icon name="next" />
           </button>
           <span class="soft small">of {count(many)}</span>
+          <button
+            class="worst"
+            data-do="wrong"
+            title="Go to the row that is predicted worst, and then to the next one"
+            onClick={() => store.send({ type: "wrong", lane })}
+          >
+            {subject.classes ? "Wrong" : "Worst"} {singular(subject.examples)}
+          </button>
+          {store.worst.value && <span class="soft small">{store.worst.value}</span>}
         </div>
       )}
       <Picture />
+      <Series />
       <Words />
     </Panel>
   );

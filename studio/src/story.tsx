@@ -5,7 +5,7 @@ import { columnsOf, type Column } from "./dense_geometry";
 import { inputName } from "./dense_names";
 import { weightOf } from "./dense_paint";
 import { number } from "./format";
-import { Notation } from "./notation";
+import { Notation, typeset } from "./notation";
 import { Icon } from "./icons";
 import { fill } from "./safe_html";
 import { useStore, type Choice, type Store } from "./store";
@@ -40,7 +40,7 @@ export function StoryPanel() {
       {told && (
         <div class="story-body" key={told.story.id}>
           <Actions choice={told.choice} />
-          <Body html={told.story.html} title={told.story.title} />
+          <Body html={told.story.html} />
           <Links lit={told.story.lit} />
           <Incoming choice={told.choice} />
         </div>
@@ -49,13 +49,11 @@ export function StoryPanel() {
   );
 }
 
-function Body({ html, title }: { html: string; title: string }) {
+function Body({ html }: { html: string }) {
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     fill(box.current!, html);
-    // the panel's heading says it already
-    const first = box.current!.querySelector("h3, p");
-    if (first?.textContent?.trim() === title.trim()) first.remove();
+    typeset(box.current!);
   }, [html]);
   return <div class="told" ref={box} />;
 }
@@ -64,10 +62,11 @@ function Body({ html, title }: { html: string; title: string }) {
 function Links({ lit }: { lit: Lit[] }) {
   const store = useStore();
   if (!lit?.length) return null;
+  const isDense = store.info.value[store.lane.value]?.is_dense;
   const ordered = [...lit].sort((a, b) => Math.abs(b.share) - Math.abs(a.share)).slice(0, MOST_LINKS);
   return (
     <p class="links">
-      <span class="soft small">lit on the drawing</span>
+      <span class="soft small">{isDense ? "lit on the drawing" : "weights in it"}</span>
       {ordered.map(({ path, index, share }) => (
         <button
           key={`${path}${index}`}

@@ -19,6 +19,7 @@ export function TopBar() {
       </div>
       {store.link.recorded ? <Scrubber /> : <Transport />}
       {!store.link.recorded && <Speed />}
+      <Record />
       {!store.link.recorded && <Help />}
     </header>
   );
@@ -89,6 +90,23 @@ function Speed() {
       />
       <output>{speedText(speed)}</output>
     </label>
+  );
+}
+
+function Record() {
+  const { tape } = useStore().link;
+  if (!tape) return null;
+  const on = tape.on.value;
+  return (
+    <button
+      class="record"
+      aria-pressed={on}
+      data-do="record"
+      title={on ? "End the recording and save it as one HTML file" : "Record what is on the screen"}
+      onClick={() => tape.toggle()}
+    >
+      {on ? `Save ${tape.count.value} frames` : "Record"}
+    </button>
   );
 }
 

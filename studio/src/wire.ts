@@ -92,12 +92,15 @@ export type Entry = [
 
 export type Finding = {
   lane: number;
-  id: number | string;
+  id: number;
   symptom: string;
   title: string;
   text: string;
+  numbers?: { what: string; value: number | null; threshold: number | null; relation: string }[];
   path: string | null;
-  prescription: string | null;
+  prescriptions?: string[];
+  /** What the button tries, if anything. */
+  tries?: string | null;
   can_try: boolean;
 };
 
@@ -173,6 +176,15 @@ export type Link = {
   slow?: string;
   /** What no Python behind the page can do is hidden. */
   recorded?: Recording;
+  /** What records the messages of this link, if it can be saved. */
+  tape?: Tape;
+};
+
+export type Tape = {
+  on: { value: boolean };
+  count: { value: number };
+  /** Begin, or end and save. */
+  toggle(): void;
 };
 
 export type Status = { kind: "connecting" | "open" | "lost" | "closed"; text: string };

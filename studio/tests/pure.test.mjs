@@ -25,6 +25,8 @@ const { runningMean, ticks } = await load("chart.ts");
 const { decode, encode, nextCommand } = await load("url_state.ts");
 const { columnsOf, edges, labelPlaces, place } = await load("dense_geometry.ts");
 
+const { pieces } = await load("notation.tsx");
+
 /** One message as cutaway/studio/wire.py packs it. */
 function packed(head, content, shift = 0) {
   const json = Buffer.from(JSON.stringify(head));
@@ -127,4 +129,13 @@ test("numbers on the edges of a small network do not cover each other", () => {
     for (const other of places)
       if (one !== other)
         assert.ok(Math.abs(one.x - other.x) > 30 || Math.abs(one.y - other.y) > 13);
+});
+
+test("indices of names stand below and above the line, names of columns stay as they are", () => {
+  const marked = (text) => pieces(text).map(({ text, kind }) => `${kind}${kind && ":"}${text}`);
+  assert.deepEqual(marked("∂L/∂w_12^(1) is"), ["∂L/∂w", "sub:12", "sup:(1)", " is"]);
+  assert.deepEqual(marked("h_{t-1}"), ["h", "sub:t-1"]);
+  assert.deepEqual(marked("mean_score of 0.weight"), ["mean_score of 0.weight"]);
+  const text = "z_5^(2) and b_6";
+  assert.equal(pieces(text).reduce((sum, { written }) => sum + written, 0), text.length);
 });

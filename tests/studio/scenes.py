@@ -195,6 +195,18 @@ def segmentation():
     return _subject(net, loss, x, y, kind=PictureSubject, **options)
 
 
+def series():
+    """Series of 30 steps and two channels in two classes, read by a convolution."""
+    ct.seed(7)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(12, 30, 2)).astype(np.float32)
+    net = ct.Sequential(nn.Conv1d(2, 3, 5), ct.ReLU(), nn.GlobalAvgPool(), ct.Linear(3, 2))
+    loss = ct.losses.sparse_categorical_cross_entropy_with_logits
+    y = rng.integers(0, 2, 12).astype(np.int32)
+    options = {"task": "multiclass", "classes": ["rest", "move"], "examples": "series"}
+    return _subject(net, loss, x, y, **options)
+
+
 SUBJECTS = {
     "dense": dense,
     "three classes": lambda: dense(outputs=3),
@@ -203,6 +215,7 @@ SUBJECTS = {
     "recurrent": recurrent,
     "transformer": transformer,
     "segmentation": segmentation,
+    "series": series,
 }
 
 

@@ -8,7 +8,9 @@ import pytest
 import cutaway as ct
 from cutaway.nn.trees import call
 from cutaway.runs.word_pushes import word_pushes
+from cutaway.studio.origins.from_data import subject_of_data
 from cutaway.studio.views import VIEWS
+from tests.runs.test_series import monthly
 from tests.studio.scenes import (
     SUBJECTS,
     ValueSubject,
@@ -20,6 +22,7 @@ from tests.studio.scenes import (
     rendered,
     scene_of,
     segmentation,
+    series,
     transformer,
 )
 
@@ -54,6 +57,7 @@ def test_each_scene_has_the_views_that_fit_it():
     assert fitting["recurrent"] == {"hidden", "gates", "words", "values", "output", "gradients"}
     assert fitting["transformer"] == {"attention", "words", "values", "output", "gradients"}
     assert fitting["segmentation"] == {"maps", "output", "gradients"}
+    assert fitting["series"] == {"series", "maps", "values", "output", "gradients"}
     assert set().union(*fitting.values()) == set(VIEWS)
 
 
@@ -472,3 +476,28 @@ def test_predicted_boxes_are_drawn_on_the_picture():
     expected[3:8, 2:9] = True
     expected[4:7, 3:8] = False  # the line alone
     np.testing.assert_array_equal(changed, expected)
+
+
+def test_a_series_is_what_the_network_gets_of_the_row():
+    s = scene_of(series(), row=5)
+    arrays, headers = rendered(s, "series")
+    np.testing.assert_array_equal(arrays["series"]["x"], s.subject.x[5])
+    header = headers["series"]
+    assert (header["steps"][0], header["steps"][-1], header["target"]) == ("1", "30", None)
+    assert header["channels"] == ["channel 1", "channel 2"]
+    s.subject.x = np.tile(s.subject.x, (1, 100, 5))
+    header = rendered(s, "series")[1]["series"]
+    assert header["left_out"] == {"steps": 3000 - 2048, "channels": 2}
+    assert header["steps"][-1] == "3000"
+
+
+def test_the_window_of_a_forecast_is_in_the_unit_of_the_data(tmp_path):
+    months = monthly()
+    months.write_csv(tmp_path / "sold.csv")
+    s = scene_of(subject_of_data(tmp_path / "sold.csv"), row=7)
+    arrays, headers = rendered(s, "series")
+    sold = months["sold"].to_numpy()[7 : 7 + 24, None]
+    np.testing.assert_allclose(arrays["series"]["x"], sold, rtol=1e-5)
+    header = headers["series"]
+    assert (header["channels"], header["target"]) == (["sold"], 0)
+    assert header["steps"][:2] == ["2000-08-01", "2000-09-01"]

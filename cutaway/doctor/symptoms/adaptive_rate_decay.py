@@ -11,11 +11,21 @@ import numpy as np
 from cutaway.doctor.changes import UseOptimizer
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import WORTH
+from cutaway.doctor.rows import layers_at
 from cutaway.engine import no_grad
 
 EXPLAINS = ("slow",)
 
 CONFIDENCE = 0.87
+
+# While it trains nothing is run again: steps that have become small, much of the loss left, and a
+# gradient about as large as at the start, so that it is G that makes them small.
+DECREASE = 30.0  # of η/√G since the first step
+SMALL = 3e-4  # ‖Δw‖/‖w‖ per step, see learning_rate_too_low.USUAL
+LEFT = 0.3  # of the chance-level loss
+SLOPE = 0.1  # of the gradient norm at the start
+UNSURE = 0.6
+GOES_ON = True  # a trial beside goes on from the present weights: they are not spoiled
 
 
 def look(evidence) -> Finding | None:
@@ -80,3 +90,43 @@ def effective_rates(reruns, slot) -> tuple:
         return float(np.median(float(trainer.optimizer.base_lr.data) / np.sqrt(used)))
 
     return median(reruns.after_first_epoch), median(reruns.base.trainer)
+
+
+def look_live(evidence) -> Finding | None:
+    """While it trains: η/√G has become small although there is a gradient and much to learn."""
+    optimizer = evidence.plan.program.optimizer
+    if accumulator(optimizer) is None or not evidence.relative_loss > LEFT:
+        return None
+    (early, slope, _), (late, now, update) = (_sizes(layers_at(evidence, at)) for at in (0, -1))
+    if not (early > DECREASE * late > 0 and update < SMALL and now > SLOPE * slope):
+        return None
+    lr = float(optimizer.base_lr.data)
+    return Finding(
+        code="adaptive_rate_decay",
+        where=f"optimizer, {type(optimizer).__name__}, the sum of squared gradients G",
+        evidence=[
+            Measure("decrease of the median η/√G since the first step (factor)", early / late,
+                    DECREASE),
+            Measure("median ‖Δw‖/‖w‖ per step", update, SMALL, "below"),
+            Measure("gradient norm relative to that at the first step", now / slope, SLOPE),
+            Measure("loss relative to chance level", evidence.relative_loss, LEFT),
+        ],
+        explanation="G ← G + g² only grows, so the effective learning rate η/√G only falls. The "
+        "gradient is still there, but the steps have become too small to follow it.",
+        prescriptions=[
+            Prescription(
+                f"use Adam with lr={lr:g}: it keeps a running mean of g² instead of the sum",
+                (UseOptimizer("adam", lr),),
+            )
+        ],
+        confidence=UNSURE,
+    )  # fmt: skip
+
+
+def _sizes(rows) -> tuple[float, float, float]:
+    """Medians over the layers of η/√G, of the gradient norm and of ‖Δw‖/‖w‖."""
+    names = ("step_size", "weight_grad", "update")
+    if not rows:
+        return (np.nan, np.nan, np.nan)
+    step_size, slope, update = (float(np.median([row[name] for row in rows])) for name in names)
+    return step_size, slope, update

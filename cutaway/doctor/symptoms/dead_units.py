@@ -24,6 +24,18 @@ ROWS = 2000  # more than the probes see: a rarely active unit may be off on thos
 
 
 def look(evidence: Evidence) -> Finding | None:
+    return _look(evidence, _is_harmful)
+
+
+def look_live(evidence: Evidence) -> Finding | None:
+    """While it trains: a layer nearly all of whose units are dead, if next to nothing is learned.
+
+    Whether fewer of them do harm, only an experiment can tell.
+    """
+    return _look(evidence, _is_blocked)
+
+
+def _look(evidence, is_harmful):
     end = hidden_at(evidence, -1)
     suspects = [row for row in end if row["dead"] >= MANY]
     if not suspects or evidence.relative_loss <= LEARNED:
@@ -36,9 +48,7 @@ def look(evidence: Evidence) -> Finding | None:
     share = shares.get(worst, next(r["dead"] for r in suspects if r["layer"] == worst))
     before = {row["layer"]: row["dead"] for row in hidden_at(evidence, 0)}
     from_the_start = before.get(worst, 0.0) >= MANY
-    # for meaningless labels a constant output is optimal, and units may die on the way to it
-    hopeless = from_the_start and share >= NEARLY_ALL and evidence.relative_loss >= STUCK
-    if not (hopeless or _would_be_better(evidence, from_the_start)):
+    if not is_harmful(evidence, share, from_the_start):
         return None
     measures = [
         Measure(f"fraction of the units of {worst} that are 0 on all rows", share, MANY, "above",
@@ -53,7 +63,18 @@ def look(evidence: Evidence) -> Finding | None:
         _explanation(evidence, worst, share, from_the_start),
         _prescriptions(evidence, from_the_start),
         0.8 if from_the_start else 0.6,
+        path=worst,
     )
+
+
+def _is_harmful(evidence, share: float, from_the_start: bool) -> bool:
+    # for meaningless labels a constant output is optimal, and units may die on the way to it
+    hopeless = from_the_start and _is_blocked(evidence, share, from_the_start)
+    return hopeless or _would_be_better(evidence, from_the_start)
+
+
+def _is_blocked(evidence, share: float, from_the_start: bool) -> bool:
+    return share >= NEARLY_ALL and evidence.relative_loss >= STUCK
 
 
 def look_in_turns(evidence: Evidence) -> Finding | None:

@@ -47,6 +47,13 @@ def look(evidence: Evidence) -> Finding | None:
     return found if helps else None
 
 
+def look_live(evidence: Evidence) -> Finding | None:
+    """While it trains: only where next to nothing is learned, which needs no experiment."""
+    if not evidence.relative_loss >= STUCK or not have_finite_data(evidence):
+        return None
+    return _through_layers(evidence) or _in_training(evidence)
+
+
 def look_in_turns(evidence: Evidence) -> Finding | None:
     """For networks that train in turn: the growth of each one's gradient during training."""
     x, y = (map_leaves(Tensor, tree) for tree in take_rows(evidence.sample, slice(ROWS)))
@@ -102,7 +109,7 @@ def _through_layers(evidence):
     )
     text = _explanation(evidence, rows, ratio)
     where = f"layer {rows[0]['layer']} has the largest gradient"
-    return _finding(evidence, where, [measure], text, 0.85)
+    return _finding(evidence, where, [measure], text, 0.85, path=rows[0]["layer"])
 
 
 def _ratio(rows) -> float:
@@ -158,7 +165,8 @@ def _through_time(evidence):
         f"gradient by about {number(mean, 3)} at each step: {number(mean, 3)}^{found.steps - 1} "
         f"= {number(found.ratio)}."
     )
-    return _finding(evidence, f"layer {found.path}, through time", [measure], text, 0.85)
+    where = f"layer {found.path}, through time"
+    return _finding(evidence, where, [measure], text, 0.85, path=found.path)
 
 
 def _in_training(evidence):
@@ -179,14 +187,16 @@ def _in_training(evidence):
         f"By step {step} the gradient norm had grown from {number(start)} to {number(most)}: each "
         "step overshot, so the next gradient was even larger."
     )
-    return _finding(evidence, f"layer {worst['layer']} at step {step}", [measure], text, 0.45)
+    path = worst["layer"]
+    where = f"layer {path} at step {step}"
+    return _finding(evidence, where, [measure], text, 0.45, path=path)
 
 
 def _norm(rows):
     return math.sqrt(sum(r["weight_grad"] ** 2 for r in rows if math.isfinite(r["weight_grad"])))
 
 
-def _finding(evidence, where, measures, text, confidence):
+def _finding(evidence, where, measures, text, confidence, *, path):
     left = Measure("loss relative to chance level", evidence.relative_loss, STUCK)
     name = fitting_initializer(evidence)
     redraw = Prescription(
@@ -204,4 +214,6 @@ def _finding(evidence, where, measures, text, confidence):
     if "time" in where:
         what = "make the recurrent weights orthogonal, which preserves the norm of the state"
         order.insert(0, Prescription(what, (OrthogonalRecurrence(),)))
-    return Finding("exploding_gradient", where, [*measures, left], text, order, confidence)
+    return Finding(
+        "exploding_gradient", where, [*measures, left], text, order, confidence, path=path
+    )

@@ -7,7 +7,9 @@ import numpy as np
 from cutaway.doctor.changes import Epochs, LearningRate
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.reruns import WORTH
+from cutaway.doctor.rows import STUCK, layers_at
 from cutaway.doctor.symptoms import too_few_epochs
+from cutaway.story.text import number
 
 FAMILY = "slow"
 EXPLAINS = ("stuck",)
@@ -19,6 +21,13 @@ USUAL = 3e-4
 CONFIDENCE = 0.8
 # if steps have a usual size and more epochs would help as well, or if training is stuck
 SECOND = 0.44
+
+# While it trains nothing is run again: steps so small that 10,000 of them add up to a tenth of the
+# weights, although there is a gradient, and next to nothing is learned.
+TINY = 1e-5
+SLOPE = 1e-2  # ‖∂L/∂w‖/‖w‖ above which there is a gradient
+MOST_HIGHER = 1e4
+GOES_ON = True  # a trial beside goes on from the present weights: they are not spoiled
 
 
 def look(evidence) -> Finding | None:
@@ -100,4 +109,34 @@ def _explanation(lr: float, update: float) -> str:
     return (
         f"With η = {lr:g} training ends far above the loss that as many steps reach at a higher "
         "learning rate, which is stable."
+    )
+
+
+def look_live(evidence) -> Finding | None:
+    """While it trains: the weights hardly move, although there is a gradient."""
+    rows = [row for row in layers_at(evidence, -1) if row["weight"] > 0]
+    updates = [row["update"] for row in rows if row["update"] > 0]
+    slopes = [row["weight_grad"] / row["weight"] for row in rows]
+    if not updates or not evidence.relative_loss >= STUCK:
+        return None
+    update, slope = float(np.median(updates)), float(np.median(slopes))
+    if not (update < TINY and slope > SLOPE):
+        return None
+    lr = float(evidence.plan.program.optimizer.base_lr.data)
+    factor = 10.0 ** math.floor(math.log10(USUAL / update))
+    factor = min(max(factor, HIGHER[0]), MOST_HIGHER)
+    return Finding(
+        code="learning_rate_too_low",
+        where=f"optimizer, η = {lr:g}",
+        evidence=[
+            Measure("median ‖Δw‖/‖w‖ per step", update, TINY, "below"),
+            Measure("median ‖∂L/∂w‖/‖w‖", slope, SLOPE, "above", "so there is a gradient"),
+            Measure("loss relative to chance level", evidence.relative_loss, STUCK),
+        ],
+        explanation=f"w ← w - η ∂L/∂w with η = {lr:g} changes the weights so little per step that "
+        f"{number(0.1 / update, 2)} steps add up to a tenth of them at most.",
+        prescriptions=[
+            Prescription(f"raise the learning rate to {lr * factor:g}", (LearningRate(factor),)),
+        ],
+        confidence=CONFIDENCE,
     )

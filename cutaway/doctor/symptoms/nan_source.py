@@ -7,6 +7,7 @@ import numpy as np
 from cutaway.doctor.changes import Clip, LearningRate
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
+from cutaway.doctor.observed import LiveEvidence
 from cutaway.doctor.symptoms import exploding_gradient
 from cutaway.train.blocks import leaves_by_name
 
@@ -21,6 +22,18 @@ def look(evidence: Evidence) -> Finding | None:
     if evidence.trouble is None:
         return None
     return in_data(evidence.plan) or _in_training(evidence)
+
+
+def look_live(evidence: LiveEvidence) -> Finding | None:
+    """While it trains: the course of the losses before it, without an experiment."""
+    if evidence.trouble is None:
+        return None
+    found = in_data(evidence.plan)
+    if found is not None:
+        return found
+    rising = max(evidence.course, default=0.0) > GREW * evidence.initial_loss
+    diverged = rising or exploding_gradient.look_live(evidence) is not None
+    return _after(evidence, diverged, [])
 
 
 def look_in_turns(evidence: Evidence) -> Finding | None:
@@ -61,15 +74,24 @@ def in_data(plan) -> Finding | None:
 
 
 def _in_training(evidence):
-    trouble = evidence.trouble
-    losses = evidence.losses
     calm = evidence.tried(LearningRate(CALM)).loss
+    losses = evidence.losses
     rising = not len(losses) or losses[-1] > GREW * evidence.initial_loss
     diverged = (math.isfinite(calm) and rising) or exploding_gradient.look(evidence) is not None
+    return _after(evidence, diverged, [Measure(f"loss with the learning rate times {CALM}", calm)])
+
+
+def _after(evidence, diverged: bool, tried: list[Measure]) -> Finding:
+    """The finding of a divergence, or of an undefined operation.
+
+    Args:
+        tried: the loss with a lower learning rate, if that was tried.
+    """
+    trouble, losses = evidence.trouble, evidence.losses
     measures = [Measure("epochs completed before", len(losses))]
     if len(losses):
         measures.append(Measure("loss of the last complete epoch", losses[-1]))
-    measures.append(Measure(f"loss with the learning rate times {CALM}", calm))
+    measures += tried
     if diverged:
         text = (
             f"{trouble.came}. The values grew until they overflowed: this is the end of a "
@@ -92,8 +114,12 @@ def _in_training(evidence):
             ),
             Prescription("clip the gradient norm to 1", (Clip(1.0),)),
         ]
-    where = _place(trouble)
-    return Finding("nan_source", where, measures, text, fix, 0.4 if diverged else 0.95)
+    where, confidence = _place(trouble), 0.4 if diverged else 0.95
+    origin = trouble.origin
+    path = "" if origin is None else origin.layer
+    if origin is not None and origin.phase in ("weights", "optimizer"):  # of a parameter
+        path = path.rpartition(".")[0]
+    return Finding("nan_source", where, measures, text, fix, confidence, path=path)
 
 
 def _place(trouble) -> str:

@@ -37,7 +37,7 @@ def look(evidence) -> Finding | None:
         return None
     curve = smoothed(losses)
     lowest, last = float(curve.min()), float(curve[-1])
-    best_epoch = int(curve.argmin()) + 1
+    best_epoch, last_epoch = (validated.rows[k]["epoch"] for k in (int(curve.argmin()), -1))
     rows = evenly_spaced(count_rows(validated.training), ROWS)
     trained = evidence.loss_of(validated.trainer, *take_rows(validated.training, rows))
     now = evidence.loss_of(validated.trainer, *validated.validation)
@@ -48,14 +48,14 @@ def look(evidence) -> Finding | None:
     if now < lowest + RISE * scale or rise < RISE:  # or a callback restored the best weights
         are_numbers = all(head.task == "regression" for head in evidence.heads)
         memorized = are_numbers and trained < MEMORIZED * now
-        if not memorized or now < lowest or best_epoch == len(losses):
+        if not memorized or now < lowest or best_epoch == last_epoch:
             return None
     elif not last - lowest > ERRORS * standard_error(evidence, validated):
         return None
-    fraction = best_epoch / len(losses)
+    fraction = best_epoch / last_epoch
     return Finding(
         "overfitting",
-        f"from epoch {best_epoch} of {len(losses)} on",
+        f"from epoch {best_epoch} of {last_epoch} on",
         [
             Measure("rise of the validation loss above its minimum, relative to chance level",
                     rise, RISE, "above", "35 of 37 healthy programs: at most 0.05"),
@@ -69,13 +69,22 @@ def look(evidence) -> Finding | None:
         "training rows.",
         [
             Prescription(f"stop where the validation loss is lowest, near epoch {best_epoch}",
-                         (Epochs(max(fraction, 1 / len(losses))),)),
+                         (Epochs(max(fraction, 1 / last_epoch)),)),
             Prescription("stop early, when the validation loss stops falling", (Patience(10),)),
             Prescription("add dropout", (SetDropout(0.3),)),
             Prescription("add weight decay", (WeightDecay(0.1),)),
         ],
         0.7,
     )  # fmt: skip
+
+
+def look_live(evidence) -> Finding | None:
+    """While it trains: as `look`, if the curve of the validation loss rises at all."""
+    losses = evidence.validated.losses
+    if len(losses) < LEAST_EPOCHS or not np.isfinite(losses).all():
+        return None
+    curve = smoothed(losses)
+    return look(evidence) if curve[-1] - curve.min() > RISE * evidence.scale else None
 
 
 def standard_error(evidence, validated) -> float:

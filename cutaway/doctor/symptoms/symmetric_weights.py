@@ -54,7 +54,11 @@ def look(evidence: Evidence) -> Finding | None:
         text + f" Final loss relative to chance level: {number(evidence.relative_loss)}.",
         [Prescription(f"initialize the weights randomly with {name}", (Reinitialize(name),))],
         0.97,
+        path=row["layer"],
     )
+
+
+look_live = look  # it makes no experiment
 
 
 def _weights(module):

@@ -8,6 +8,7 @@ import numpy as np
 from cutaway.doctor.changes import ScaleInputs
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.inputs import first_layer_inputs
+from cutaway.doctor.rows import STUCK
 from cutaway.errors import CutawayError
 from cutaway.nn.trees import count_rows, is_array, take_rows
 
@@ -65,6 +66,11 @@ def look(evidence) -> Finding | None:
                       "deviation of the training rows", (ScaleInputs(),))],
         0.9,
     )  # fmt: skip
+
+
+def look_live(evidence) -> Finding | None:
+    """While it trains: the scales alone, where next to nothing is learned."""
+    return look(evidence) if evidence.relative_loss >= STUCK else None
 
 
 def where(found, x) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from cutaway.doctor.changes import ScaleTargets
 from cutaway.doctor.finding import Finding, Measure, Prescription
 from cutaway.doctor.measured_head import look_at_heads
+from cutaway.doctor.rows import STUCK
 from cutaway.errors import CutawayError
 
 EXPLAINS = ("flow", "unstable", "slow", "bad_initial_scale", "adaptive_rate_decay")
@@ -36,6 +37,11 @@ def change_for(head) -> ScaleTargets:
 def look(evidence) -> Finding | None:
     """The scale of the targets, then the same training with standardized targets."""
     return look_at_heads(_look, evidence)
+
+
+def look_live(evidence) -> Finding | None:
+    """While it trains: the scale alone, where next to nothing is learned."""
+    return look(evidence) if evidence.relative_loss >= STUCK else None
 
 
 def _look(evidence, head) -> Finding | None:

@@ -12,6 +12,7 @@ from cutaway.doctor.changes import (
 )
 from cutaway.doctor.evidence import Evidence
 from cutaway.doctor.finding import Finding, Measure, Prescription
+from cutaway.doctor.observed import LiveEvidence
 from cutaway.doctor.rows import LEARNED, STUCK, chains_at, flow_at_start, gradient_ratio
 from cutaway.doctor.symptoms.bad_initial_scale import AT_A_SADDLE, begins_at_saddle
 from cutaway.doctor.through_time import time_gradient_ratio
@@ -26,23 +27,39 @@ EXPLAINS = ("slow",)
 MIN_RATIO = 1e-3
 CONVERGED = 0.02  # of the chance-level loss: all is learned, whatever the start was like
 UNSURE = 0.3  # of the chance-level loss: between here and STUCK an experiment decides
+HALF = 0.5  # of the chance-level loss: while it trains, a loss above it must stay as it is instead
+
+
+FIXED = (ReplaceActivations("relu"), Reinitialize("he_normal"))
 
 
 def look(evidence: Evidence) -> Finding | None:
-    return _through_layers(evidence) or _through_time(evidence)
+    # another chain may have learned what it could without this one
+    unsure = UNSURE if len(chains_at(evidence, 0)) == 1 else LEARNED
+    return _through_layers(evidence, unsure, _would_be_better) or _through_time(evidence)
 
 
-def _through_layers(evidence):
+def look_live(evidence: LiveEvidence) -> Finding | None:
+    """While it trains: where the loss stays as it is, which needs no experiment."""
+    return _through_layers(evidence, HALF, _stays)
+
+
+def _would_be_better(evidence, end: float) -> bool:
+    return evidence.helps(*FIXED)
+
+
+def _stays(evidence, end: float) -> bool:
+    return end < MIN_RATIO and evidence.is_flat
+
+
+def _through_layers(evidence, unsure: float, is_harmful):
     rows = min(chains_at(evidence, 0), key=_ratio, default=[])
     ended = [chain for chain in chains_at(evidence, -1) if rows and _same_start(chain, rows)]
     start, end = gradient_ratio(rows), gradient_ratio(ended[0] if ended else [])
     if not start < MIN_RATIO or end > 10 * MIN_RATIO:
         return None  # the gradient recovered during training
-    fixed = (ReplaceActivations("relu"), Reinitialize("he_normal"))
     left = evidence.relative_loss
-    # another chain may have learned what it could without this one
-    unsure = UNSURE if len(chains_at(evidence, 0)) == 1 else LEARNED
-    if not (left >= STUCK or (left >= unsure and evidence.helps(*fixed))):
+    if not (left >= STUCK or (left >= unsure and is_harmful(evidence, end))):
         return None
     first = rows[0]["layer"]
     measures = [
@@ -69,7 +86,7 @@ def _through_layers(evidence):
         _explanation(evidence, rows, start),
         [
             Prescription("replace the activations with ReLU and reinitialize with he_normal",
-                         fixed),
+                         FIXED),
             Prescription("add a LayerNorm after each hidden layer", (InsertLayerNorm(),)),
             Prescription("replace the activations with tanh, whose slope at 0 is 1, and "
                          "reinitialize with glorot_normal",
@@ -77,6 +94,7 @@ def _through_layers(evidence):
             Prescription("add residual connections or use fewer layers"),
         ],
         AT_A_SADDLE if begins_at_saddle(evidence) else 0.85 if left >= STUCK else 0.7,
+        path=first,
     )  # fmt: skip
 
 

@@ -35,11 +35,18 @@ def look(evidence) -> Finding | None:
     return look_at_heads(_look, evidence)
 
 
+def look_live(evidence) -> Finding | None:
+    """While it trains: what the loss, the targets and the outputs show, without a trial."""
+    return look_at_heads(_evident, evidence)
+
+
+def _evident(evidence, head) -> Finding | None:
+    return _takes_probabilities(head) or not_exclusive(head) or not_minimal(head)
+
+
 def _look(evidence, head) -> Finding | None:
     return (
-        _takes_probabilities(head)
-        or not_exclusive(head)
-        or not_minimal(head)
+        _evident(evidence, head)
         or _classes_as_numbers(evidence, head)
         or _squares_of_outliers(evidence, head)
     )

@@ -26,6 +26,9 @@ def look(evidence) -> Finding | None:
     return look_at_heads(_look, evidence)
 
 
+look_live = look  # it makes no experiment
+
+
 def _look(evidence, head) -> Finding | None:
     if head.wants is None:
         return None
@@ -160,5 +163,11 @@ def _finding(head, evidence, explanation, prescriptions, confidence):
     where = f"the end of the network, {end.path or 'its output'} ({end.activation or 'linear'})"
     where += head.head.where.replace(" of", ", which predicts")
     return Finding(
-        "wrong_output_activation", where, evidence, explanation, prescriptions, confidence
+        "wrong_output_activation",
+        where,
+        evidence,
+        explanation,
+        prescriptions,
+        confidence,
+        path=end.path,
     )

@@ -3,11 +3,12 @@
 from typing import Any, Union
 
 from cutaway.leaves import objects_of
-from cutaway.studio.commands.contract import Command
+from cutaway.studio.commands.contract import Command, StructureEdit
 
 
 def _is_command(value) -> bool:
-    return isinstance(value, type) and issubclass(value, Command) and value is not Command
+    is_one = isinstance(value, type) and issubclass(value, Command)
+    return is_one and value not in (Command, StructureEdit)
 
 
 COMMANDS: list[type[Command]] = objects_of(__name__, __path__, _is_command)

@@ -1,8 +1,11 @@
 """What a command of the page is."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import msgspec
+
+from cutaway.train import Program
 
 
 class Command(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, kw_only=True):
@@ -19,3 +22,24 @@ class Command(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, kw_o
             CutawayError: it cannot be carried out; the page shows why.
         """
         raise NotImplementedError
+
+
+class StructureEdit(Command, kw_only=True):
+    """A command that changes layers or the optimizer, for which a program has to be compiled."""
+
+    lane: Annotated[int, msgspec.Meta(ge=0, le=2**31)] = 0
+
+    def edit(self) -> Callable[[Program], Program]:
+        """What is done to a copy of the lane's program.
+
+        Raises:
+            OptionError: there is no such thing to change.
+        """
+        raise NotImplementedError
+
+    def words(self) -> str:
+        """What is changed."""
+        raise NotImplementedError
+
+    def apply(self, session, client):
+        session.lanes.change(self.lane, self.edit(), self.words())

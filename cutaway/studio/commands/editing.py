@@ -1,11 +1,11 @@
 """Commands that change a network, its optimizer or its data while it trains."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
 from cutaway.studio import structure
-from cutaway.studio.commands.contract import Command
+from cutaway.studio.commands.contract import Command, StructureEdit
 from cutaway.studio.commands.playing import Path, Place
 
 Number = int | float
@@ -23,64 +23,78 @@ class SetNumber(Command, tag="number"):
         session.lanes.set_number(self.lane, self.name, self.value)
 
 
-class ChangeOptimizer(Command, tag="optimizer"):
+class ChangeOptimizer(StructureEdit, kw_only=True, tag="optimizer"):
     """Another optimizer, by the name of its class."""
 
     name: Path
     numbers: dict[str, Number | list[Number]] = msgspec.field(default_factory=dict)
-    lane: Place = 0
 
-    def apply(self, session, client):
-        numbers: Any = self.numbers
-        edit = structure.optimizer_edit(self.name, numbers)
-        session.lanes.change(self.lane, edit, f"optimizer {self.name}")
+    def edit(self):
+        return structure.optimizer_edit(self.name, dict(self.numbers))
+
+    def words(self):
+        return f"optimizer {self.name}"
 
 
-class ChangeUnits(Command, tag="units"):
+class ChangeUnits(StructureEdit, kw_only=True, tag="units"):
     """A layer of so many units."""
 
     path: Path
     count: Place
-    lane: Place = 0
 
-    def apply(self, session, client):
-        edit = structure.units_edit(self.path, self.count)
-        session.lanes.change(self.lane, edit, f"{self.count} units in layer {self.path}")
+    def edit(self):
+        return structure.units_edit(self.path, self.count)
+
+    def words(self):
+        return f"{self.count} units in layer {self.path}"
 
 
-class ChangeActivation(Command, tag="activation"):
+class ChangeActivation(StructureEdit, kw_only=True, tag="activation"):
     """Another activation function; path None: of all hidden layers."""
 
     name: Path
     path: Path | None = None
-    lane: Place = 0
 
-    def apply(self, session, client):
-        edit = structure.activation_edit(self.path, self.name)
-        session.lanes.change(self.lane, edit, f"{self.name} in {self.path or 'all hidden layers'}")
+    def edit(self):
+        return structure.activation_edit(self.path, self.name)
+
+    def words(self):
+        return f"{self.name} in {self.path or 'all hidden layers'}"
 
 
-class AddLayer(Command, tag="add_layer"):
+class AddLayer(StructureEdit, kw_only=True, tag="add_layer"):
     """One more hidden layer after the activation at `after`."""
 
     after: Path
     units: Place
     activation: Path
-    lane: Place = 0
 
-    def apply(self, session, client):
-        edit = structure.added_edit(self.after, self.units, self.activation)
-        session.lanes.change(self.lane, edit, "one more layer")
+    def edit(self):
+        return structure.added_edit(self.after, self.units, self.activation)
+
+    def words(self):
+        return "one more layer"
 
 
-class RemoveLayer(Command, tag="remove_layer"):
+class RemoveLayer(StructureEdit, kw_only=True, tag="remove_layer"):
     """Without a hidden layer."""
 
     path: Path
-    lane: Place = 0
+
+    def edit(self):
+        return structure.removed_edit(self.path)
+
+    def words(self):
+        return "one layer less"
+
+
+class LookAhead(Command, tag="ahead"):
+    """The pointer is at a button: compile the change that it stands for."""
+
+    change: ChangeOptimizer | ChangeUnits | ChangeActivation | AddLayer | RemoveLayer
 
     def apply(self, session, client):
-        session.lanes.change(self.lane, structure.removed_edit(self.path), "one layer less")
+        session.lanes.look_ahead(self.change.lane, self.change.edit())
 
 
 class NewWeights(Command, tag="seed_weights"):
