@@ -39,9 +39,10 @@ WAIT = "while not pathlib.Path('go').exists(): time.sleep(0.05)"
 WATCHED = """
 import threading
 studio = ct.studio(trainer, x, y)
+client = studio.widget()._client
 def tell():
     while True:
-        pathlib.Path('is_listening').write_text(str(studio.widget()._client.is_listening))
+        pathlib.Path('is_listening').write_text(str(client.is_listening))
         time.sleep(0.1)
 threading.Thread(target=tell, daemon=True).start()
 studio
@@ -147,6 +148,7 @@ def test_in_jupyterlab_frames_are_made_for_whoever_looks(open_notebook):
     book.show(1)
     book.press_play()
     book.go_on()
+    wait_for(folder / "is_listening", "True")
     book.command("docmanager:save")
     book.command("application:close")
     book.are_gone()
