@@ -2,10 +2,14 @@
 
 import base64
 import re
+import struct
 import threading
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from cutaway.errors import CutawayError, RunError, expect_range
 from cutaway.files import write_atomically
@@ -13,12 +17,13 @@ from cutaway.studio.session import Session
 from cutaway.studio.subject import Subject
 from cutaway.studio.views import VIEWS
 from cutaway.studio.views.contract import Scene
-from cutaway.studio.wire import unpacked
+from cutaway.studio.wire import ALIGNMENT, DTYPES, unpacked
 
 STATIC = Path(__file__).parent / "static"
 PER_SECOND = 15.0
 MOST_FRAMES = 600
 MOST_BYTES = 2**26
+KEPT = ("hello", "lane", "lanes", "state", "finding", "finding_gone", "surface", "frame")
 # the page of a recording loads nothing and asks nobody
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -34,6 +39,7 @@ class Recorder:
         per_second: frames per second of the recording.
 
     Attributes:
+        messages: what was kept, in its order.
         errors: what went wrong in the session meanwhile.
 
     Example:
@@ -46,11 +52,12 @@ class Recorder:
 
     def __init__(self, session, *, per_second: float = PER_SECOND):
         self.per_second = per_second
-        self._setup: list[bytes] = []
-        self._frames: list[bytes] = []
+        self.messages: list[bytes] = []
+        self._frames = 0
         self.errors: list[str] = []
         self._size = 0
         self._last_at = -1.0
+        self._wants_views = self._has_views = False
         self._has_come = threading.Event()
         self._client = session.connect(self._take)
         self._client.receive({"type": "hello"})
@@ -64,7 +71,7 @@ class Recorder:
     _is_over = False
 
     def __len__(self):
-        return len(self._frames)
+        return self._frames
 
     def _take(self, message: bytes) -> None:
         header, _ = unpacked(message)
@@ -73,17 +80,26 @@ class Recorder:
         self._is_over = self._is_over or kind == "closed"
         if kind == "error":
             self.errors.append(header["text"])
-        if kind != "frame":
-            if kind in ("hello", "lane", "lanes", "state", "finding"):
-                self._setup.append(message)
-            return
-        self._client.receive({"type": "ack", "n": header["n"]})
-        is_full = len(self._frames) >= MOST_FRAMES or self._size > MOST_BYTES
-        if is_full or header["at"] - self._last_at < 0.9 / self.per_second:
-            return
-        self._last_at = header["at"]
-        self._frames.append(message)
-        self._size += len(message)
+        if kind in ("hello", "state"):
+            state = header["state"] if kind == "hello" else header
+            self._wants_views = bool(state["look"]["views"])
+        if kind == "frame":
+            self._client.receive({"type": "ack", "n": header["n"]})
+            if not self._is_kept(header):
+                return
+            self._last_at = header["at"]
+            self._frames += 1
+        if kind in KEPT:
+            self.messages.append(message)
+            self._size += len(message)
+
+    def _is_kept(self, header: dict) -> bool:
+        """Whether a frame is one of the recording: neither too many nor before the first views."""
+        self._has_views = self._has_views or any(lane["views"] for lane in header["lanes"])
+        if len(self) >= MOST_FRAMES or self._size > MOST_BYTES:
+            return False
+        is_due = header["at"] - self._last_at >= 0.9 / self.per_second
+        return is_due and (self._has_views or not self._wants_views)
 
     def command(self, command: dict) -> None:
         """Send the session a command, as a page does."""
@@ -102,7 +118,7 @@ class Recorder:
         Raises:
             RunError: there are no frames, or the file cannot be written.
         """
-        if not self._frames:
+        if not len(self):
             raise RunError(
                 "the recording has no frames",
                 expected="a studio that was shown something",
@@ -115,8 +131,7 @@ class Recorder:
         """The page: style, script and frames in one file."""
         content = {
             "per_second": self.per_second,
-            "setup": [base64.b64encode(message).decode() for message in self._setup],
-            "frames": [base64.b64encode(message).decode() for message in self._frames],
+            "messages": base64.b64encode(compressed(self.messages)).decode(),
         }
         text = msgspec.json.encode(content).decode()
         script, style = (self._static(name) for name in ("studio.js", "studio.css"))
@@ -124,6 +139,7 @@ class Recorder:
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            '<link rel="icon" href="data:,">'
             f"<title>{_escaped(title)}</title><style>{style}</style></head>"
             f'<body><div id="studio"></div>'
             f'<script type="application/json" id="recording">{text}</script>'
@@ -190,4 +206,45 @@ def _escaped(text: str) -> str:
 
 def _inside_script(script: str) -> str:
     """JavaScript in which no text ends the element that it stands in."""
-    return re.sub(r"</(script)", r"<\\/\1", script, flags=re.IGNORECASE)
+    script = re.sub(r"</(script)", r"<\\/\1", script, flags=re.IGNORECASE)
+    return script.replace("<!--", r"<\!--")
+
+
+def compressed(messages: Iterable[bytes]) -> bytes:
+    """Messages as a raw stream of deflate, each behind its length (u32).
+
+    An array of a frame stands as the differences of its bytes to those of the array of the same
+    name and size in the frame before, modulo 256: most change little.
+
+    Example:
+        >>> import zlib
+        >>> from cutaway.studio.recorder import compressed
+        >>> from cutaway.studio.wire import packed
+        >>> message = packed({"type": "state"})
+        >>> zlib.decompress(compressed([message]), -15)[4:] == message
+        True
+    """
+    before: dict[str, np.ndarray] = {}
+    stream = zlib.compressobj(9, zlib.DEFLATED, -15)
+    parts = []
+    for message in messages:
+        changed = _differences(message, before)
+        parts += [stream.compress(struct.pack("<I", len(changed))), stream.compress(changed)]
+    return b"".join([*parts, stream.flush()])
+
+
+def _differences(message: bytes, before: dict[str, np.ndarray]) -> bytes:
+    (length,) = struct.unpack_from("<I", message)
+    header = msgspec.json.decode(message[4 : 4 + length])
+    if header["type"] != "frame":
+        return message
+    begin = 4 + length + -(4 + length) % ALIGNMENT
+    content = np.frombuffer(message, np.uint8)
+    found = content.copy()
+    for name, dtype, shape, offset in header["arrays"]:
+        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(DTYPES[dtype]).itemsize
+        part = slice(begin + offset, begin + offset + size)
+        if name in before and len(before[name]) == size:
+            found[part] -= before[name]
+        before[name] = content[part]
+    return found.tobytes()

@@ -1,40 +1,36 @@
 // A recording: messages inside the page, played without Python.
 
 import { signal } from "@preact/signals";
-import type { Link, Recording, Status } from "./wire";
+import { bytesOf, unpackMessages } from "./recording_file";
+import { headOf, type Link, type Recording, type Status } from "./wire";
 
-function bytesOf(base64: string): ArrayBuffer {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let k = 0; k < text.length; k++) bytes[k] = text.charCodeAt(k);
-  return bytes.buffer;
-}
-
-/** The script holds {setup: [base64...], frames: [base64...], per_second} or a plain list. */
+/** The script holds {per_second, messages: base64}, see recording_file.ts. */
 export function recordingLink(json: string): Link {
-  const found = JSON.parse(json);
-  const all: string[] = Array.isArray(found) ? found : [...(found.setup ?? []), ...found.frames];
-  const messages = all.map(bytesOf);
-  const isFrame = (bytes: ArrayBuffer) => {
-    const length = new DataView(bytes).getUint32(0, true);
-    const head = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length)));
-    return head.type === "frame";
-  };
-  const marks = messages.map(isFrame);
-  const setup = messages.filter((_, k) => !marks[k]);
-  const frames = messages.filter((_, k) => marks[k]);
-  const period = 1000 / (found.per_second ?? 15);
+  const content = JSON.parse(json);
+  const period = 1000 / (content.per_second ?? 15);
+  let messages: ArrayBuffer[] = [];
+  let frames: number[] = []; // which of the messages are frames
+  let told = 0; // how many messages that are no frames count as told: those before this one
   let tellStatus: (status: Status) => void = () => {};
   let tellMessage: (message: ArrayBuffer) => void = () => {};
 
+  const isFrame = new Set<number>();
+  /** Frames are whole states; what came between two of them is told in its order. */
+  const tellUntil = (end: number) => {
+    for (; told < end; told++) if (!isFrame.has(told)) tellMessage(messages[told]!);
+  };
   const recorded: Recording = {
-    frames: frames.length,
+    frames: signal(0),
     at: signal(0),
     playing: signal(false),
     seek(frame) {
-      // the loss curve grows by what each frame brings, so those between are given as well
-      const from = frame > recorded.at.value ? recorded.at.value + 1 : 0;
-      for (let k = from; k <= frame; k++) tellMessage(frames[k]!);
+      const place = frames[frame];
+      if (place === undefined) return;
+      let changed = false;
+      for (let k = place; k < told; k++) changed ||= !isFrame.has(k);
+      if (changed) told = 0; // back over a change: from the beginning
+      tellUntil(place);
+      tellMessage(messages[place]!);
       recorded.at.value = frame;
     },
     toggle() {
@@ -47,10 +43,18 @@ export function recordingLink(json: string): Link {
     if (recorded.at.value + 1 >= frames.length) recorded.playing.value = false;
     else recorded.seek(recorded.at.value + 1);
   }, period);
-  queueMicrotask(() => {
+  const open = async () => {
+    messages = await unpackMessages(bytesOf(content.messages));
+    messages.forEach((message, k) => {
+      if (headOf(new DataView(message)).type === "frame") isFrame.add(k);
+    });
+    frames = [...isFrame];
+    recorded.frames.value = frames.length;
     tellStatus({ kind: "open", text: "" });
-    for (const message of setup) tellMessage(message);
-    if (frames.length) tellMessage(frames[0]!);
+    recorded.seek(0);
+  };
+  queueMicrotask(() => {
+    open().catch((error) => tellStatus({ kind: "closed", text: `The recording cannot be read: ${error}` }));
   });
   return {
     send: () => {},

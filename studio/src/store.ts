@@ -3,6 +3,7 @@
 import { batch, computed, effect, signal, type Signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext, useEffect } from "preact/hooks";
+import { Keeper } from "./keeper";
 import { Losses } from "./losses";
 import {
   unpack,
@@ -67,6 +68,7 @@ export class Store {
   stories = signal<{ story: Story; choice: Choice }[]>([]);
   waiting = signal<number | null>(null);
   surface = signal<Message | null>(null);
+  keeper = new Keeper();
   lesson = signal<Lesson | null>(null);
   lessonStep = signal(0);
   /** The weight, neuron, bias ... that the story tells of. */
@@ -97,7 +99,11 @@ export class Store {
     link.on("status", (status) => {
       this.status.value = status;
     });
-    link.on("message", (bytes) => this.receive(unpack(bytes)));
+    link.on("message", (bytes) => {
+      const message = unpack(bytes);
+      if (link.files && bytes instanceof ArrayBuffer) this.keeper.hear(message.head, bytes);
+      this.receive(message);
+    });
     this.watchViews();
   }
 
@@ -197,7 +203,9 @@ export class Store {
       this.compiling.value = {};
       this.waiting.value = null;
       this.greeted.value++;
-      if (head.lesson) this.lesson.value = head.lesson;
+      this.findings.value = head.findings ?? [];
+      // a lesson leads a network; in a recording there is none
+      if (head.lesson && !this.link.recorded) this.lesson.value = head.lesson;
       const memory = Array.isArray(head.memory) ? head.memory : [head.memory];
       for (const one of memory) if (one?.entries) this.remember(one.lane ?? 0, one.entries);
     },
@@ -212,6 +220,7 @@ export class Store {
     },
     lanes: (head) => {
       this.lanes.value = head.lanes;
+      this.findings.value = this.findings.value.filter((one) => head.lanes.includes(one.lane));
       for (const lane of this.losses.keys()) if (!head.lanes.includes(lane)) this.losses.delete(lane);
     },
     story: (head) => {
@@ -225,8 +234,13 @@ export class Store {
       this.stories.value = [...this.stories.value.slice(1 - MOST_STORIES), { story: head, choice }];
     },
     finding: (head) => {
-      const others = this.findings.value.filter((one) => one.lane !== head.lane || one.id !== head.id);
-      this.findings.value = [...others, head];
+      // one that holds on stays in its place, with its new numbers
+      const all = this.findings.value;
+      const at = all.findIndex((one) => one.lane === head.lane && one.id === head.id);
+      this.findings.value = at < 0 ? [...all, head] : all.with(at, head);
+    },
+    finding_gone: ({ lane, id }) => {
+      this.findings.value = this.findings.value.filter((one) => one.lane !== lane || one.id !== id);
     },
     compiling: (head) => {
       this.compiling.value = { ...this.compiling.value, [head.lane]: head.what };
