@@ -112,8 +112,12 @@ def steps_without_frames(url: str, pid: int, seconds: float) -> float:
 
 def shown(page: Page) -> dict[str, float]:
     """Counters of a page."""
-    script = """Object.fromEntries([...document.querySelectorAll('[data-number]')]
-        .map((node) => [node.dataset.number, +node.dataset.value]))"""
+    script = """(() => {
+        const room = document.querySelector('.cutaway-studio');
+        room.dispatchEvent(new Event('measure'));
+        const step = document.querySelector('[data-number=step]');
+        return {drawn: +room.dataset.drawn, delay: +room.dataset.delay, step: +step.dataset.value};
+    })()"""
     return page.value(script)
 
 

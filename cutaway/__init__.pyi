@@ -1,4 +1,6 @@
 # Written by scripts/write_stubs.py: do not edit.
+from typing import Any
+
 from cutaway.diagram import draw as draw
 from cutaway.doctor import diagnose as diagnose
 from cutaway.doctor import treat as treat

@@ -119,6 +119,7 @@ def root_stub() -> str:
                 homes.setdefault(name, home)
     plain = [name for name in root["_PACKAGES"] if name not in cutaway.CALLABLE_PACKAGES]
     lines = [*_import_lines(homes), *(f"from cutaway import {name} as {name}" for name in plain)]
+    lines = ["from typing import Any", "", *lines]
     lines += ["", "__version__: str", "CALLABLE_PACKAGES: tuple[str, ...]"]
     for name in cutaway.CALLABLE_PACKAGES:
         lines += ["", *_callable_package(name)]

@@ -11,6 +11,7 @@ from cutaway.engine import no_grad
 from cutaway.errors import OptionError, expect_integer, expect_range
 from cutaway.nn import Dropout, Linear, Sigmoid
 from cutaway.nn.random import seeded
+from cutaway.story.design import ORANGE, SIGNS, hue
 from cutaway.story.html import table
 from cutaway.story.panels import new_axes, new_figure
 from cutaway.story.svg import picture, text
@@ -213,7 +214,7 @@ def _drawing(title, sizes, values, kept) -> str:
                 r = 0.7 * RADIUS
                 parts.append(
                     f'<path d="M{x - r:g} {y - r:g}l{2 * r:g} {2 * r:g}M{x - r:g} {y + r:g}'
-                    f'l{2 * r:g} {-2 * r:g}" stroke="#d95f0e" stroke-width="2"/>'
+                    f'l{2 * r:g} {-2 * r:g}" stroke="{hue(SIGNS["negative"])}" stroke-width="2"/>'
                 )
             else:
                 shown = f"{values[k][j]:.2f}".replace("-", "\u2212")
@@ -233,7 +234,7 @@ def _plotted(axes, sizes, title, values, kept):
             if kept[k][j]:
                 axes.annotate(f"{values[k][j]:.2f}", (x, y), ha="center", va="center", fontsize=8)
             else:
-                axes.plot(x, y, "x", ms=16, color="#d95f0e", zorder=3)
+                axes.plot(x, y, "x", ms=16, color=ORANGE, zorder=3)
     axes.set_title(title)
     axes.margins(0.12)
     axes.invert_yaxis()

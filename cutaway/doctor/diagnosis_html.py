@@ -4,15 +4,12 @@ from html import escape
 
 from cutaway.story.html import folded, table
 from cutaway.story.text import number
+from cutaway.story.told_html import symbols
 
 
 def diagnosis_body(diagnosis) -> str:
     """The findings, the most important one first, and the notes."""
-    if diagnosis.healthy:
-        head = "Healthy: no problems were found in this training."
-    else:
-        count = len(diagnosis.findings)
-        head = "1 finding." if count == 1 else f"{count} findings, most important first."
+    head = diagnosis.headline()
     findings = "".join(_finding(k, f) for k, f in enumerate(diagnosis.findings, 1))
     notes = "".join(f"<li>{escape(note)}</li>" for note in diagnosis.notes)
     return f"<p>{escape(head)}</p>{findings}" + (f'<ul class="soft">{notes}</ul>' if notes else "")
@@ -34,6 +31,6 @@ def _finding(k, finding) -> str:
     more = "".join(f"<li>{escape(p.text)}</li>" for p in others)
     more = folded("other changes that may help", f"<ul>{more}</ul>") if more else ""
     return (
-        f'<p class="part"><b>{escape(heading)}</b></p><p>{escape(finding.explanation)}</p>'
+        f'<p class="part"><b>{escape(heading)}</b></p><p>{symbols(finding.explanation)}</p>'
         f"{fix}{evidence}{more}"
     )

@@ -124,13 +124,25 @@ class Diagnosis(Story):
         count = len(self.findings)
         if count:
             return "1 finding." if count == 1 else f"{count} findings, most important first."
+        return f"{self._found()} {self.course}".rstrip()
+
+    def _found(self) -> str:
         if self.unlearned:
-            found = (
+            return (
                 f"No cause was found, but this training learned next to nothing: {self.unlearned}"
             )
-        else:
-            found = "Healthy: no problems were found in this training."
-        return f"{found} {self.course}".rstrip()
+        return "Healthy: no problems were found in this training."
+
+    def answer(self) -> str:
+        """What is wrong first and what to change, or that nothing is."""
+        if not self.findings:
+            return self._found()
+        first = self.findings[0]
+        told = f"{first.code.replace('_', ' ').capitalize()}: {first.where}"
+        others = len(self.findings) - 1
+        more = f" (and {others} more finding{'s' * (others > 1)})" if others else ""
+        fix = f" Fix: {first.prescriptions[0].text.rstrip('.')}." if first.prescriptions else ""
+        return f"{told}{more}.{fix}"
 
     def text(self, width: int = WIDTH) -> str:
         head = textwrap.wrap(self.headline(), width)

@@ -6,12 +6,15 @@ import math
 import numpy as np
 
 from cutaway.doctor.evidence import Evidence
-from cutaway.story.figures import BLUE, DISTINCT, ORANGE
+from cutaway.story.design import BLUE, CATEGORICAL, GRAY, ORANGE
 from cutaway.story.panels import legend_above, new_axes
+from cutaway.story.plot import Plot, chart_html
 from cutaway.story.text import WIDTH, Story, align, number
+from cutaway.story.told_html import ACROSS, told_html
 
 MAX_LAYERS = 12  # in a plot over time, evenly spaced
-LINES = [(color, line) for line in (".-", ".--") for color in DISTINCT]  # of these layers
+LINES = [(color, line) for line in (".-", ".--") for color in CATEGORICAL]  # of these layers
+SIZE = {"width": 440.0, "height": 240.0}  # points, of a chart on a page
 USUAL = (1e-4, 1e-2)  # range of ‖Δw‖/‖w‖; around 1e-3 is the common rule of thumb
 
 
@@ -53,12 +56,34 @@ class LossCurves(Story):
             "chance": self.evidence.chance_loss,
         }
 
+    def _colors(self) -> tuple:
+        """(name, color) of the curves: validation is what counts, as in the reports of runs."""
+        alone = self.evidence.validation_losses is None
+        return ("training", BLUE if alone else GRAY), ("validation", BLUE)
+
+    def html(self) -> str:
+        curves, plot = self.to_dict(), Plot("loss L", x_label="epoch", integer_x=True)
+        values = [v for n in ("training", "validation") for v in curves[n] or ()]
+        plot.log_y = bool(values) and min(values) > 0 and max(values) > 20 * min(values)
+        for name, color in self._colors():
+            if curves[name]:
+                epochs = range(1, len(curves[name]) + 1)
+                dot = 3.5 if len(epochs) == 1 else 0.0  # a line of one point is not seen
+                plot.line(epochs, curves[name], color=color, label=name, dot=dot)
+        if math.isfinite(curves["chance"]):
+            ends = [1, max(2, len(curves["training"]))]
+            label = "best constant prediction"
+            plot.line(
+                ends, [curves["chance"]] * 2, color=ORANGE, width=1.0, dashed=True, label=label
+            )
+        return told_html(self.text(ACROSS)) + chart_html([plot], **SIZE)
+
     def plot(self, axes=None):
         from matplotlib.ticker import MaxNLocator
 
         axes = _axes(axes)
         curves = self.to_dict()
-        for name, color in (("training", BLUE), ("validation", ORANGE)):
+        for name, color in self._colors():
             if curves[name]:
                 epochs = np.arange(1, len(curves[name]) + 1)
                 dots = "o" if len(epochs) == 1 else ""  # a line of one point is not seen
@@ -66,9 +91,7 @@ class LossCurves(Story):
                 if len(epochs) == 1:
                     axes.set_xlim(0, 2)
         if math.isfinite(curves["chance"]):
-            axes.axhline(
-                curves["chance"], color="#8a94a3", ls=":", label="best constant prediction"
-            )
+            axes.axhline(curves["chance"], color=GRAY, ls=":", label="best constant prediction")
         values = [v for n in ("training", "validation") for v in curves[n] or ()]
         if values and min(values) > 0 and max(values) > 20 * min(values):
             axes.set_yscale("log")
@@ -117,13 +140,20 @@ class GradientByLayer(_ByLayer):
     key = "grad"
     heading = "∂L/∂z, root mean square over the elements of a layer"
 
+    def html(self) -> str:
+        plot, ends = Plot("∂L/∂z (rms)", x_label="layer l", log_y=True, integer_x=True), self.ends()
+        for k, (label, color) in enumerate((("at the start", GRAY), ("at the end", BLUE))):
+            values = [_positive(end[2 + k]) for end in ends]
+            plot.line([end[1] for end in ends], values, color=color, dot=2.4, label=label)
+        return told_html(self.text(ACROSS)) + chart_html([plot], **SIZE)
+
     def plot(self, axes=None):
         from matplotlib.ticker import MaxNLocator
 
         axes = _axes(axes)
         ends = self.ends()
         layers = [end[1] for end in ends]
-        for k, (label, color) in enumerate((("at the start", BLUE), ("at the end", ORANGE))):
+        for k, (label, color) in enumerate((("at the start", GRAY), ("at the end", BLUE))):
             values = [_positive(e[2 + k]) for e in ends]
             axes.plot(layers, values, "o-", color=color, label=label)
         axes.set_yscale("log")
@@ -139,6 +169,23 @@ class StepSizes(_ByLayer):
     key = "update"
     heading = "‖Δw‖/‖w‖ per step"
 
+    def html(self) -> str:
+        plot, ends = (
+            Plot("‖Δw‖/‖w‖, usual values shaded", x_label="step", log_x=True, log_y=True),
+            [],
+        )
+        for (color, line), (path, rows) in zip(
+            LINES, _over_time(self.evidence, "weights"), strict=False
+        ):
+            steps = [row["step"] + 1 for row in rows]
+            ends += steps
+            values = [_positive(row["update"]) for row in rows]
+            plot.line(steps, values, color=color, dashed="--" in line, dot=1.6, label=path)
+        if ends:
+            around = [min(ends), max(ends)]
+            plot.band(around, [USUAL[0]] * 2, [USUAL[1]] * 2, color=GRAY, opacity=0.18)
+        return told_html(self.text(ACROSS)) + chart_html([plot], **SIZE)
+
     def plot(self, axes=None):
         axes = _axes(axes)
         for (color, line), (path, rows) in zip(
@@ -146,7 +193,7 @@ class StepSizes(_ByLayer):
         ):
             axes.plot([r["step"] + 1 for r in rows], [_positive(r["update"]) for r in rows],
                       line, color=color, label=path)  # fmt: skip
-        axes.axhspan(*USUAL, color="#8a94a3", alpha=0.15, lw=0)
+        axes.axhspan(*USUAL, color=GRAY, alpha=0.15, lw=0)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel("step")
@@ -176,6 +223,17 @@ class OutputsOverTime(Story):
         keys = ("step", "layer", "mean", "std", "low", "high", "off", "dead", "saturated")
         rows = [r for r in self.evidence.probes.rows if r["role"] == self.role]
         return {"rows": [{key: row[key] for key in keys} for row in rows]}
+
+    def html(self) -> str:
+        plot = Plot("output: mean, and 1% to 99%", x_label="step", log_x=True)
+        for (color, line), (path, rows) in zip(
+            LINES, _over_time(self.evidence, self.role), strict=False
+        ):
+            steps = [row["step"] + 1 for row in rows]
+            plot.band(steps, [r["low"] for r in rows], [r["high"] for r in rows], color=color)
+            means = [row["mean"] for row in rows]
+            plot.line(steps, means, color=color, dashed="--" in line, dot=1.6, label=path)
+        return told_html(self.text(ACROSS)) + chart_html([plot], **SIZE)
 
     def plot(self, axes=None):
         axes = _axes(axes)

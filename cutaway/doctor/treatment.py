@@ -13,7 +13,7 @@ from cutaway.doctor.finding import Diagnosis, Prescription
 from cutaway.doctor.reruns import RepeatedTrainer
 from cutaway.doctor.training_plan import TrainingPlan
 from cutaway.errors import CutawayError, OptionError, TrainingError, expect_integer, expect_type
-from cutaway.story.figures import BLUE, GRAY, ORANGE
+from cutaway.story.design import BLUE, CATEGORICAL, GRAY, ORANGE
 from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import WIDTH, Story, align, number
 from cutaway.train import Callback
@@ -25,7 +25,7 @@ SMALLEST = 0.01  # smallest effect, as a fraction of the control's mean
 UNCLEAR = 0.1  # an interval around 0 within this fraction of it means no effect
 USELESS = 10.0  # times the control's initial level: everything worse counts as that
 MAX_PRESCRIPTIONS = 6
-OTHERS = ("#3a923a", "#7b5aa6", "#b8860b", "#c44e78", "#4c9a9a", "#6b6b6b")  # colors of curves
+OTHERS = CATEGORICAL[2:]  # colors of curves
 RANDOM_CHANGES = (  # what one may try without a diagnosis, on any network
     changes.LearningRate(0.1),
     changes.LearningRate(1 / 3),

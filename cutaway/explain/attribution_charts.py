@@ -5,6 +5,7 @@ from html import escape
 import numpy as np
 
 from cutaway.story import panels
+from cutaway.story.design import shade
 from cutaway.story.text import WIDTH, number
 
 SHOWN = 20  # columns or tokens in a text or plot
@@ -65,9 +66,9 @@ def plot_image(found, axes):
     heat = found.values.max(axis=-1) if steepness else found.values.sum(axis=-1)
     # clipped at a percentile, so that a single outlier does not hide all others
     strong = np.percentile(np.abs(heat), 99) or np.abs(heat).max() or 1.0
-    colors = {"cmap": panels.SIGNED, "vmin": -strong, "vmax": strong}
+    colors = {"cmap": panels.signed_map(), "vmin": -strong, "vmax": strong}
     if steepness:
-        colors = {"cmap": panels.AMOUNT, "vmin": 0, "vmax": strong}
+        colors = {"cmap": panels.amount_map(), "vmin": 0, "vmax": strong}
     panels.overlay(
         axes,
         found.x,
@@ -97,7 +98,7 @@ def plot_series(found, axes):
         above.grid(alpha=0.25)
     colors = panels.signed_range(found.values)
     if found.method == "saliency":
-        colors = {"cmap": panels.AMOUNT, "vmin": 0}
+        colors = {"cmap": panels.amount_map(), "vmin": 0}
     drawn = axes.imshow(found.values.T, aspect="auto", interpolation="nearest", **colors)
     axes.set_title(panels.plain(found.title()))
     axes.set_xlabel("time step")
@@ -139,9 +140,5 @@ def html_of_tokens(found):
 
 
 def _shade(value) -> str:
-    red, green, blue = (43, 123, 186) if value >= 0 else (217, 95, 14)
     line = ";text-decoration:underline" if value < 0 else ""
-    return (
-        f"background:rgba({red},{green},{blue},{0.75 * abs(value):.2f});"
-        f"padding:1px 3px;border-radius:3px{line}"
-    )
+    return f"background:{shade(value)};padding:1px 3px;border-radius:3px{line}"

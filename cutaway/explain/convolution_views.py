@@ -121,7 +121,7 @@ class FeatureMaps(Story):
         few = f", {count} of {self.values.shape[-1]}" if count < self.values.shape[-1] else ""
         colors = panels.signed_range(self.values)
         if self.values.min() >= 0:
-            colors = {"cmap": panels.AMOUNT, "vmin": 0, "vmax": self.values.max() or 1.0}
+            colors = {"cmap": panels.amount_map(), "vmin": 0, "vmax": self.values.max() or 1.0}
         return panels.grid(
             [self.values[..., k] for k in range(count)],
             titles=[str(k) for k in range(count)],

@@ -1,6 +1,5 @@
 """One window of a convolution: the window, the kernel and their product side by side."""
 
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,16 @@ from cutaway.explain.indices import expect_index
 from cutaway.explain.names import ElementNames
 from cutaway.explain.paths import LocalJacobians
 from cutaway.ops.windows import per_axis
+from cutaway.story.design import shade
 from cutaway.story.text import WIDTH, Story, align, number
+from cutaway.story.told_html import told_html
 
 CHANNELS = 4  # whose windows are shown; of more those with the largest products
 STYLE = (
     "border-collapse:collapse;display:inline-table;margin:.3rem .9rem .3rem 0;"
     "font-variant-numeric:tabular-nums"
 )
-CELL = "padding:.25rem .45rem;border:1px solid #8886;text-align:right"
+CELL = "padding:.25rem .45rem;border:1px solid var(--line);text-align:right"
 
 
 class ConvolutionWindow(Story):
@@ -155,8 +156,7 @@ class ConvolutionWindow(Story):
                 self._table("= product", self.products, channel, 2),
             ]
             parts.append(f'<div class="scroll">{"".join(tables)}</div>')
-        lines = "\n".join(self._sum())
-        return f'{"".join(parts)}<pre class="cutaway-story">{escape(lines)}</pre>'
+        return "".join(parts) + told_html("\n".join(self._sum()))
 
     def _table(self, title, array, channel, k) -> str:
         largest = float(np.abs(array[..., channel]).max()) or 1.0
@@ -165,12 +165,9 @@ class ConvolutionWindow(Story):
             cells = []
             for column in range(array.shape[1]):
                 value = float(array[row, column, channel])
-                color = "43,123,186" if value >= 0 else "217,95,14"
-                alpha = 0.55 * abs(value) / largest
+                color = shade(value / largest, most=55)
                 shown = self._cell(array, row, column, channel, k)
-                cells.append(
-                    f'<td style="{CELL};background:rgba({color},{alpha:.2f})">{shown}</td>'
-                )
+                cells.append(f'<td style="{CELL};background:{color}">{shown}</td>')
             rows.append(f"<tr>{''.join(cells)}</tr>")
         caption = f'<caption style="text-align:left">{title}</caption>'
         return f'<table style="{STYLE}">{caption}{"".join(rows)}</table>'

@@ -8,8 +8,11 @@ import numpy as np
 
 from cutaway.explain.graph import Node
 from cutaway.explain.names import ElementNames
+from cutaway.story.design import BLUE, ORANGE
 from cutaway.story.panels import legend_above, new_axes
+from cutaway.story.plot import Plot, chart_html
 from cutaway.story.text import WIDTH, Story, align, number
+from cutaway.story.told_html import ACROSS, told_html
 
 SATURATED = 0.05  # a slope below this fraction of the function's largest slope
 LEGEND = (
@@ -257,16 +260,31 @@ class FlowStory(Story):
         """Whether there are layers to compare: a line of one point shows nothing."""
         return len(self.layers) > 1
 
+    def html(self) -> str:
+        told = told_html(self.text(ACROSS))
+        if not self.is_plotted():
+            return told
+        plot = Plot("gradient, from the first layer to the last", x_label="layer", integer_x=True)
+        plot.log_y = all(flow.gradient > 0 for flow in self.layers)
+        layers = [flow.layer for flow in self.layers]
+        gradients = [flow.gradient for flow in self.layers]
+        plot.line(layers, gradients, color=BLUE, dot=2.6, label="∂L/∂z (rms)")
+        slopes = [(flow.layer, flow.slope) for flow in self.layers if flow.activation]
+        if slopes:
+            look = {"color": ORANGE, "dashed": True, "dot": 2.2}
+            plot.line(*zip(*slopes, strict=True), label="mean slope act'(z)", **look)
+        return told + chart_html([plot], width=432.0)
+
     def plot(self, axes=None):
         """The gradient over the layers, on a logarithmic axis."""
         axes = new_axes(axes, height=3.5)
         layers = [flow.layer for flow in self.layers]
-        axes.plot(layers, [flow.gradient for flow in self.layers], "o-", label="∂L/∂z (rms)")
+        axes.plot(
+            layers, [flow.gradient for flow in self.layers], "o-", color=BLUE, label="∂L/∂z (rms)"
+        )
         slopes = [(flow.layer, flow.slope) for flow in self.layers if flow.activation]
         if slopes:
-            axes.plot(
-                *zip(*slopes, strict=True), "s--", color="#d95f0e", label="mean slope act'(z)"
-            )
+            axes.plot(*zip(*slopes, strict=True), "s--", color=ORANGE, label="mean slope act'(z)")
         if all(flow.gradient > 0 for flow in self.layers):
             axes.set_yscale("log")
         axes.set_xticks(layers)

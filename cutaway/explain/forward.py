@@ -16,7 +16,7 @@ from cutaway.explain.graph_formula import GraphFormula
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.explain.paths import LocalJacobians
 from cutaway.optim.terms import Quantity
-from cutaway.story.panels import signed_bars
+from cutaway.story.panels import indexed, signed_bars
 from cutaway.story.text import WIDTH, Story, align, bracketed, latex_number, number
 
 SHOWN = 12  # largest terms of a long sum that are printed
@@ -366,9 +366,9 @@ class ForwardStory(Story):
             terms = sorted(terms, key=lambda t: -abs(t.product))[:SHOWN]
         return signed_bars(
             axes,
-            [f"{t.weight} · {t.source}" for t in terms],
+            [indexed(f"{t.weight} · {t.source}") for t in terms],
             [t.product for t in terms],
-            label=f"contribution to {sums[-1].name if sums else self.name}",
+            label=f"contribution to {indexed(sums[-1].name if sums else self.name)}",
         )
 
 

@@ -123,7 +123,7 @@ class Gates(Story):
         figure = panels.new_figure(7.2, 1.9 * -(-count // 2) + 0.4)
         places = figure.subplots(-(-count // 2), 2, squeeze=False, sharex=True)
         for place, (symbol, values) in zip(places.ravel(), self.values.items(), strict=False):
-            colors = {"cmap": panels.AMOUNT, "vmin": 0, "vmax": 1}
+            colors = {"cmap": panels.amount_map(), "vmin": 0, "vmax": 1}
             if symbol not in GATES:
                 colors = panels.signed_range(np.nan_to_num(values))
             end = (0.5, len(values) + 0.5, values.shape[1] + 0.5, 0.5)

@@ -222,7 +222,7 @@ class GradCam(Story):
             title=f"{self.name} = {number(self.output)}: Grad-CAM, layer {self.layer}",
             color_label="support for the output",
             beside=result,
-            cmap=panels.AMOUNT,
+            cmap=panels.amount_map(),
             vmin=0,
             vmax=strong,
         )

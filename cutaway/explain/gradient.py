@@ -16,8 +16,11 @@ from cutaway.explain.gradient_notes import notes_of, notes_of_zero
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.explain.paths import LocalJacobians, strongest_paths
 from cutaway.explain.softmax_jacobian import slope_matrix
+from cutaway.story.design import ORANGE
+from cutaway.story.html import Markup, table
 from cutaway.story.panels import signed_bars
 from cutaway.story.text import WIDTH, Story, align, bracketed, latex_number, number
+from cutaway.story.told_html import symbols, told_html
 
 TOLERANCE = 1e-9  # of the sum over all paths against the engine's gradient, relative
 ROUNDING = 1e-13  # of the largest path: a sum below that is zero
@@ -26,6 +29,7 @@ ZERO = "> "  # begins the line of a factor of 0
 CANCEL = (
     "Shares are of the sum. Paths of opposite sign cancel, so one alone may be more than 100 %."
 )
+OUTLINED = 9  # names of a path that a page shows
 FORMULA_LINES = 12  # of a sum over paths; a longer one shows its strongest paths
 
 
@@ -159,14 +163,7 @@ class GradientStory(Story):
         if any(self._share(p.product) > 1 + 1e-9 for p in self.paths):
             lines += textwrap.wrap(CANCEL, width)
         if self.paths:
-            which = (
-                "strongest path"
-                if not self._is_zero()
-                else "path"
-                if self.count == 1
-                else ("first path")
-            )
-            lines += ["", f"The {which}, factor by factor:"]
+            lines += ["", f"The {self._which()}, factor by factor:"]
             lines += [shortened(line, width) for line in self._factors()]
         if self.slope_matrix is not None:
             lines += ["", *(shortened(line, width) for line in self.slope_matrix.lines())]
@@ -202,6 +199,10 @@ class GradientStory(Story):
         return self.count > len(self.paths)
 
     def _sum(self) -> list:
+        return align(self._sum_rows(), "<>>")
+
+    def _sum_rows(self) -> list:
+        """[name, contribution, share] of the paths, of the others together, and the sum."""
         rows = [[f"path {k}", number(p.product, 6), self._percent(p.product)]
                 for k, p in enumerate(self.paths, 1)]  # fmt: skip
         if self._has_rest():
@@ -209,9 +210,8 @@ class GradientStory(Story):
             left = 0.0 if self._rounds_to_zero(self.remainder) else self.remainder
             rows.append([f"{counted(rest)} other{'s' if rest > 1 else ''}", number(left, 6),
                          self._percent(left)])  # fmt: skip
-        total = f"in {counted(self.count)} path{'' if self.count == 1 else 's'}"
-        rows.append([f"∂L/∂{self.name}", number(self.value, 6), total])
-        return align(rows, "<>>")
+        rows.append([f"∂L/∂{self.name}", number(self.value, 6), self._in_paths()])
+        return rows
 
     def _share(self, product) -> float:
         return 0.0 if self._rounds_to_zero(self.value) else product / self.value
@@ -233,19 +233,45 @@ class GradientStory(Story):
         return align(rows, "<><")
 
     def html(self) -> str:
-        """The text, with factors of 0 marked."""
-        lines = []
-        for line in self.text().split("\n"):
-            shown = escape(line)
-            if line.startswith(ZERO):
-                shown = f"<mark>{shown}</mark>"
-            elif _NUMBERS.fullmatch(line):
-                product, equals, total = shown.rpartition(" = 0")
-                factors = product if equals and not total else shown
-                rest = equals if equals and not total else ""
-                shown = _ZERO.sub("<mark>0</mark>", factors) + rest
-            lines.append(shown)
-        return f'<pre class="cutaway-story">{chr(10).join(lines)}</pre>'
+        """Its paths and the factors of the first one as tables, with factors of 0 marked."""
+        place = f"{self.path}[{', '.join(map(str, self.index))}] = {number(self.weight)}"
+        parts = [
+            f'<p class="fact"><b>{symbols(f"∂L/∂{self.name} = {number(self.value)}")}</b> '
+            f'<span class="soft">{escape(place)}, {escape(self._in_paths())}</span></p>'
+        ]
+        if self.paths:
+            ways = [Markup(symbols(path.outline(OUTLINED))) for path in self.paths]
+            ways += [Markup("")] * (len(self._sum_rows()) - len(ways))
+            rows = [
+                (Markup(symbols(name)), value, share, way)
+                for (name, value, share), way in zip(self._sum_rows(), ways, strict=True)
+            ]
+            rows[-1] = (rows[-1][0], rows[-1][1], "", Markup(""))
+            parts.append(table(("path", "contribution", "share", "from L back"), rows, (1, 2)))
+            parts.append(f'<p class="part"><b>The {self._which()}, factor by factor</b></p>')
+            factors = [
+                (
+                    Markup(symbols(f.text)),
+                    Markup(f"<mark>{number(f.value)}</mark>" if f.value == 0 else number(f.value)),
+                    Markup(symbols(_with_numbers(f))),
+                )
+                for f in self.paths[0].factors
+            ]
+            parts.append(table(("factor", "value", "what it is"), factors, (1,)))
+        if any(self._share(p.product) > 1 + 1e-9 for p in self.paths):
+            parts.append(f"<p>{escape(CANCEL)}</p>")
+        if self.slope_matrix is not None:
+            parts.append(told_html("\n".join(self.slope_matrix.lines())))
+        parts += [f'<p class="warning">{symbols(note)}</p>' for note in self.notes()]
+        return f'<div class="cutaway-told">{"".join(parts)}</div>'
+
+    def _in_paths(self) -> str:
+        return f"in {counted(self.count)} path{'' if self.count == 1 else 's'}"
+
+    def _which(self) -> str:
+        if not self._is_zero():
+            return "strongest path"
+        return "path" if self.count == 1 else "first path"
 
     def latex(self) -> str:
         shown = self.paths[:1]
@@ -296,7 +322,7 @@ class GradientStory(Story):
         if self._has_rest():
             labels.append(f"{counted(self.count - len(self.paths))} others")
             values.append(self.remainder)
-        label = f"contribution to ∂L/∂{self.name} = {number(self.value)}"
+        label = rf"contribution to $\partial L/\partial {self._latex_name}$ = {number(self.value)}"
         return signed_bars(axes, labels, values, label=label)
 
 
@@ -367,7 +393,8 @@ def _with_numbers(f: Factor) -> str:
 
 
 def _latex_value(value) -> str:
-    return r"\textcolor{#d95f0e}{\mathbf{0}}" if value == 0 else latex_number(bracketed(value))
+    zero = rf"\textcolor{{{ORANGE}}}{{\mathbf{{0}}}}"
+    return zero if value == 0 else latex_number(bracketed(value))
 
 
 def _meaning(steps, names: ElementNames, jacobians: LocalJacobians) -> str:

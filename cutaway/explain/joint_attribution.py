@@ -8,6 +8,7 @@ from cutaway.explain.attribution_story import MEANINGS, Attribution
 from cutaway.nn.trees import subscripts
 from cutaway.story import panels
 from cutaway.story.text import WIDTH, Story, number
+from cutaway.story.told_html import ACROSS, told_html
 
 
 class JointAttribution(Story):
@@ -100,5 +101,5 @@ class JointAttribution(Story):
     def html(self) -> str:
         if not self.one:
             return super().html()
-        sums = "\n".join(self.whole.sum_lines())
-        return "".join(part.html() for part in self) + f'<pre class="cutaway-story">{sums}</pre>'
+        sums = told_html("\n".join(self.whole.sum_lines(ACROSS)))
+        return "".join(part.html() for part in self) + sums

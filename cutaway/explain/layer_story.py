@@ -11,6 +11,7 @@ from cutaway.explain.graph import ComputationGraph, Node
 from cutaway.explain.matrices import bmatrix, picked, side_by_side, table_of
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.story.text import WIDTH, Story, align, number
+from cutaway.story.told_html import ACROSS, is_matrix, told_html
 
 MOST = 8  # neurons whose activation is written out
 
@@ -142,6 +143,13 @@ class LayerStory(Story):
             lines += ["", f"O{layer} = {self.activation}(Z{layer})"]
             lines += side_by_side([("O", v.out)], width)
         return lines
+
+    def html(self) -> str:
+        """The text; the matrices of one row stand in the typeset formula."""
+        lines = self.text(ACROSS).split("\n")
+        if self.latex() is not None:
+            lines = [line for line in lines if not is_matrix(line)]
+        return told_html("\n".join(lines))
 
     def latex(self) -> str:
         v = self.values

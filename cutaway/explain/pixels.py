@@ -17,7 +17,8 @@ import numpy as np
 from cutaway.engine import Tensor, gradients
 from cutaway.errors import OptionError, ShapeError
 from cutaway.nn import Module, in_mode
-from cutaway.story.panels import new_axes
+from cutaway.story.design import ORANGE
+from cutaway.story.panels import amount_map, new_axes
 from cutaway.story.text import WIDTH, Story, number
 
 PARTS = (0.5, 0.9)  # of the evidence, whose reach is told
@@ -149,9 +150,9 @@ class PixelEvidence(Story):
         if flat.size:
             shown = np.log10(np.maximum(flat, SMALLEST * flat.max()) / flat.max())
             extent = (left - 0.5, right - 0.5, bottom - 0.5, top - 0.5)
-            image = axes.imshow(shown, cmap="magma", extent=extent)
+            image = axes.imshow(shown, cmap=amount_map(), extent=extent)
             axes.figure.colorbar(image, ax=axes, label="log10 of Σ|∂F/∂x| over the largest")
-        axes.plot(self.position[1], self.position[0], "c+")
+        axes.plot(self.position[1], self.position[0], "+", color=ORANGE)
         return axes
 
 

@@ -262,7 +262,7 @@ class AttentionMaps(Story):
                     place.set_axis_off()
                     continue
                 drawn = place.imshow(
-                    weights[h], cmap=panels.AMOUNT, vmin=0, vmax=1, interpolation="nearest"
+                    weights[h], cmap=panels.amount_map(), vmin=0, vmax=1, interpolation="nearest"
                 )
                 panels.bare(place)
                 place.set_title(panels.plain(f"{path}\nhead {h}"), fontsize=8)

@@ -10,6 +10,7 @@ from cutaway.errors import OptionError
 from cutaway.explain.names import ElementNames, name_of_origin
 from cutaway.explain.paths import LocalJacobians
 from cutaway.explain.unrolled import Unrolled
+from cutaway.story.design import BLUE, GRAY, ORANGE
 from cutaway.story.equation import equation
 from cutaway.story.figures import svg_of
 from cutaway.story.panels import new_figure
@@ -197,12 +198,12 @@ class ThroughTime(Story):
             figure = new_figure(6.4, 3.6)
             upper, axes = figure.subplots(2, 1, sharex=True)
             times = [time + 1 for time in self.states]
-            upper.plot(times, list(self.states.values()), marker="o", markersize=3, color="C0")
+            upper.plot(times, list(self.states.values()), marker="o", markersize=3, color=BLUE)
             upper.set_ylabel("size of ∂L/∂h")
             upper.set_ylim(bottom=0)
         steps = [step.time + 1 for step in self.steps]
-        axes.bar(steps, [step.contribution for step in self.steps], color="C1")
-        axes.axhline(0, linewidth=0.8, color="gray")
+        axes.bar(steps, [step.contribution for step in self.steps], color=ORANGE)
+        axes.axhline(0, linewidth=0.8, color=GRAY)
         axes.set_ylabel("contribution")
         axes.set_xlabel("time step")
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -6,8 +6,10 @@ import unicodedata
 import numpy as np
 
 from cutaway.errors import OptionError
+from cutaway.story.design import BLUE, GRAY, ORANGE
 from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import WIDTH, Story, latex_number, number
+from cutaway.story.told_html import ACROSS, told_html
 
 MEANING = 38  # column where the meaning of a line starts, if its formula ends before
 NO_BREAK = "\u00a0"  # a space at which lines are not wrapped
@@ -248,6 +250,11 @@ class UpdateStory(Story):
             ],
         }
 
+    def html(self) -> str:
+        """Its terms in words; their numbers stand in the typeset formula."""
+        lines = self.text(ACROSS).split("\n")
+        return told_html("\n".join(line for line in lines if not line.lstrip().startswith("= ")))
+
     def plot(self, axes=None, *, history=None):
         """The step compared with plain gradient descent; or the history of the weight.
 
@@ -257,6 +264,7 @@ class UpdateStory(Story):
                 line that ends at the new value.
         """
         axes = new_axes(axes, width=6.4, height=2.4 if history is None else 3.6)
+        axes.spines[["top", "right"]].set_visible(False)
         if history is None:
             self._plot_steps(axes)
         else:
@@ -270,14 +278,14 @@ class UpdateStory(Story):
         if move.clipped is not None:
             steps["clipped\n-η g"] = 0.0 - move.lr * move.clipped
         steps[f"{move.optimizer}\nΔw"] = self.change
-        colors = ["#9ecae1"] * (len(steps) - 1) + ["#d95f0e"]
+        colors = [GRAY] * (len(steps) - 1) + [ORANGE]
         places = list(range(len(steps)))
-        bars = axes.barh(places, list(steps.values()), color=colors, edgecolor="gray")
+        bars = axes.barh(places, list(steps.values()), color=colors, edgecolor=GRAY)
         axes.bar_label(bars, [number(value) for value in steps.values()], padding=4)
         axes.set_yticks(places, list(steps))
         axes.invert_yaxis()
         axes.margins(x=0.25)
-        axes.axvline(0, color="gray", linewidth=0.8)
+        axes.axvline(0, color=GRAY, linewidth=0.8)
         axes.set_xlabel(f"step of ${self.latex_name}$")
 
     def _plot_path(self, axes, values):
@@ -288,11 +296,11 @@ class UpdateStory(Story):
                 expected=f"the current weight, {number(move.before, 6)}, as its last value",
                 fix="record the weight before the first step and after every step",
             )
-        axes.plot(range(len(values)), values, color="#2b7bba", marker=".", label="so far")
+        axes.plot(range(len(values)), values, color=BLUE, marker=".", label="so far")
         axes.plot(
             [now, now + 1],
             [move.before, move.after],
-            color="#d95f0e",
+            color=ORANGE,
             linestyle="--",
             marker="o",
             markevery=[1],

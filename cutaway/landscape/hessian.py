@@ -22,6 +22,7 @@ from cutaway.landscape.objective import (
     network_objective,
     objective_of,
 )
+from cutaway.story.design import BLUE, GRAY, ORANGE
 from cutaway.story.panels import legend_above, new_axes
 from cutaway.story.text import Story, align, latex_number, number
 
@@ -122,12 +123,12 @@ class Curvature(Story):
         up = values > 0
         places = np.arange(1, len(values) + 1)
         for chosen, color, marker, label in (
-            (up, "#1f5f99", "o", "curves up"),
-            (~up, "#d95f0e", "v", "curves down or not at all"),
+            (up, BLUE, "o", "curves up"),
+            (~up, ORANGE, "v", "curves down or not at all"),
         ):
             if chosen.any():
                 axes.plot(places[chosen], values[chosen], marker, color=color, label=label, ms=4)
-        axes.axhline(0, color="#5b6675", lw=0.8)
+        axes.axhline(0, color=GRAY, lw=0.8)
         if largest > 0 and np.abs(values).min() < 1e-2 * largest:
             # a power of ten, so that no tick falls into the linear range
             axes.set_yscale("symlog", linthresh=10.0 ** math.floor(math.log10(1e-2 * largest)))

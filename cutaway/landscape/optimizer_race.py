@@ -131,6 +131,27 @@ class Race(Story):
         """The racers, the first to reach a minimum first."""
         return sorted(self.racers, key=_rank)
 
+    def answer(self) -> str:
+        """Who arrives first, and how many arrive, in a sentence."""
+        first, count = self.ranked()[0], len(self.racers)
+        arrived = [racer for racer in self.racers if racer.reached is not None]
+        if not arrived:
+            return (
+                f"None of {count} optimizers reaches a minimum in {self.steps:,} steps."
+                if count > 1
+                else f"{first.name} does not reach a minimum in {self.steps:,} steps."
+            )
+        told = f"{first.name} reaches a minimum after {first.reached:,} of {self.steps:,} steps"
+        if count == 1:
+            return f"{told}."
+        together = sum(racer.reached == first.reached for racer in arrived)
+        if together > 1:
+            return (
+                f"{together} optimizers reach a minimum first, after {first.reached:,} of "
+                f"{self.steps:,} steps; in all {len(arrived)} of {count} arrive."
+            )
+        return f"{told}, before all others; in all {len(arrived)} of {count} optimizers arrive."
+
     def ends(self) -> list:
         """Where racers ended, but for slopes: place, kind of point, eigenvalues, who is there."""
         return ends(self)

@@ -1,6 +1,5 @@
 """A race as self-contained HTML: the paths, a slider through the steps, the table."""
 
-import base64
 import json
 from html import escape
 from uuid import uuid4
@@ -10,23 +9,35 @@ import numpy as np
 from cutaway.errors import visible
 from cutaway.landscape.race_ends import HEADINGS as ENDS
 from cutaway.landscape.race_ends import ends, gradient_lines
-from cutaway.landscape.race_plots import frame, shade, style
-from cutaway.story.figures import png_of
+from cutaway.landscape.race_plots import contours, frame, style
+from cutaway.story.design import INK, themed
 from cutaway.story.html import STYLE as PAGE
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 460, 58, 44, 10  # in SVG units
 MAX_POINTS = 1500  # of a path; longer ones are thinned out
+# only this file's own styles and script
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 DASHES = {"-": "", "--": "7 4", "-.": "8 3 2 3", ":": "2 3"}
 
 STYLE = """
 .cutaway-race { --ink: currentColor; --line: rgba(128,128,128,.35);
   --soft: color-mix(in srgb, currentColor 70%, transparent); color: inherit;
   font: 15px/1.5 system-ui, sans-serif; }
+.cutaway-race .level { fill: currentColor; fill-opacity: .032; fill-rule: evenodd;
+  stroke: currentColor; stroke-opacity: .22; stroke-width: .5; }
+.cutaway-race .star { fill: var(--paper, Canvas); stroke: var(--ink); stroke-width: .7; }
+.cutaway-race .start { fill: var(--paper, Canvas); stroke: var(--ink); stroke-width: 2; }
+.cutaway-race .end { stroke: var(--paper, Canvas); }
+.cutaway-race .lead { font-size: 1.2em; margin: .4rem 0 .8rem; max-width: 46rem; }
+.cutaway-race g[data-racer]:hover .trajectory:not(.halo) { stroke-width: 4; }
+.cutaway-race button { font: inherit; padding: .15rem .8rem; cursor: pointer; color: inherit;
+  background: none; border: 1px solid var(--line); border-radius: 6px; }
+.cutaway-race :focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
 .cutaway-race .heading { font-size: 1.35em; font-weight: 600; margin: 0 0 .4rem; }
 .cutaway-race svg.trajectories { max-width: 100%; height: auto; }
 .cutaway-race svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
 .cutaway-race .trajectory { fill: none; stroke-linejoin: round; }
-.cutaway-race .halo { stroke: #fff; stroke-opacity: .75; stroke-width: 4; }
+.cutaway-race .halo { stroke: var(--paper, Canvas); stroke-opacity: .75; stroke-width: 4; }
 .cutaway-race table { border-collapse: collapse; font-size: .9rem;
   font-variant-numeric: tabular-nums; }
 .cutaway-race th, .cutaway-race td { text-align: left; padding: .25rem .9rem .25rem 0;
@@ -39,18 +50,13 @@ STYLE = """
 .cutaway-race .scroll { overflow-x: auto; }
 .cutaway-race input[type=range] { width: min(420px, 60vw); vertical-align: middle; }
 .cutaway-race .key { vertical-align: middle; }
-.cutaway-race .key line { stroke: color-mix(in oklab, var(--color) 85%, currentColor); }
-[data-jp-theme-light="false"] .cutaway-race .key line, .vscode-dark .cutaway-race .key line {
-  stroke: color-mix(in oklab, var(--color) 55%, currentColor); }
-@media (prefers-color-scheme: dark) {
-  .cutaway-race .key line { stroke: color-mix(in oklab, var(--color) 55%, currentColor); }
-  .cutaway-race image { filter: brightness(.85); } }
+.cutaway-race .key line { stroke: var(--color); }
 @media (max-width: 600px) {
   .cutaway-race svg.trajectories text { font-size: 19px; }
   .cutaway-race th, .cutaway-race td { padding-right: .6rem; font-size: .8rem; } }
 @media print {
   .cutaway-race button, .cutaway-race input { display: none; }
-  .cutaway-race table { font-size: 9pt; } .cutaway-race image { filter: none; }
+  .cutaway-race table { font-size: 9pt; }
   .cutaway-race svg.trajectories text { font-size: 12px; }
   .cutaway-race .key line { stroke: var(--color); } }
 """
@@ -102,6 +108,7 @@ def page(race) -> str:
     return visible(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f"<title>{title}</title><style>{PAGE}</style></head>\n"
         f"<body>{fragment(race, heading='h1')}</body></html>\n"
     )
@@ -123,7 +130,8 @@ def fragment(race, *, heading: str = "p") -> str:
     return (
         f'<div class="cutaway-race" id="{name}"><style>{STYLE}</style>'
         f'<{heading} class="heading">{escape(surface.title)}</{heading}>'
-        f'<p class="soft">{escape(about)}Darker is higher; a star marks a known '
+        f'<p class="lead">{escape(race.answer())}</p>'
+        f'<p class="soft">{escape(about)}The stronger the shade, the higher; a star marks a known '
         f"minimum, the circle the start.</p>{_picture(race, trajectories)}"
         f'<p><button type="button">play</button> step <output>{race.steps:,}</output> '
         f'<input type="range" min="0" max="{race.steps}" value="{race.steps}" '
@@ -160,23 +168,23 @@ def _picture(race, trajectories) -> str:
     clip = f"clip-{uuid4().hex[:12]}"
     parts = [
         f'<clipPath id="{clip}"><rect x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}"/>'
-        f'</clipPath><image x="{LEFT}" y="{TOP}" width="{WIDTH}" height="{HEIGHT}" '
-        f'preserveAspectRatio="none" href="data:image/png;base64,{_ground(race)}"/>',
+        f"</clipPath>",
         *_axes(race),
-        f'<g clip-path="url(#{clip})">',
+        f'<g clip-path="url(#{clip})">{_ground(race)}',
     ]
     few = len(race.surface.minima) <= 10
     for x, y in _places(race, race.surface.minima) if race.surface.minima else ():
         parts.append(
             f'<text x="{x:.1f}" y="{y + (7 if few else 3):.1f}" text-anchor="middle" '
-            f'style="fill:#fff;stroke:#111;stroke-width:.7;font-size:{22 if few else 9}px">★</text>'
+            f'class="star" style="font-size:{22 if few else 9}px">★</text>'
         )
     x, y = _places(race, race.start)
     parts.append(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="#fff" stroke="#111" stroke-width="2"/>'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" class="start"><title>start</title></circle>'
     )
     for k, (racer, trajectory) in enumerate(zip(race.racers, trajectories, strict=True)):
         color, dashes, _ = style(race, k)
+        color = themed(color).replace(INK, "currentColor")
         points = " ".join(f"{x},{y}" for x, y in trajectory["points"])
         x, y = trajectory["points"][-1]
         parts.append(
@@ -184,7 +192,7 @@ def _picture(race, trajectories) -> str:
             f'<polyline class="trajectory halo" points="{points}"/>'
             f'<polyline class="trajectory" points="{points}" stroke="{color}" stroke-width="2" '
             f'stroke-dasharray="{DASHES[dashes]}"/>'
-            f'<circle cx="{x}" cy="{y}" r="5" fill="{color}" stroke="#fff"/></g>'
+            f'<circle cx="{x}" cy="{y}" r="5" fill="{color}" class="end"/></g>'
         )
     width, height = LEFT + WIDTH + 12, TOP + HEIGHT + BOTTOM
     return (
@@ -216,17 +224,16 @@ def _axes(race):
 
 
 def _ground(race) -> str:
-    """The gray contours without axes, as PNG in base64."""
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(WIDTH / 100, HEIGHT / 100))
-    axes = drawn.add_axes((0, 0, 1, 1))
-    axes.axis("off")
-    x_range, y_range = frame(race)
-    shade(axes, race.surface, x_range, y_range)
-    axes.set_xlim(x_range)
-    axes.set_ylim(y_range)
-    return base64.b64encode(png_of(drawn, dpi=120)).decode()
+    """The surface from above: above each level one more shade of the text's color."""
+    parts = []
+    for polygons in contours(race.surface, *frame(race)):
+        rings = []
+        for ring in polygons:
+            places = _places(race, ring)
+            kept = np.r_[True, np.abs(np.diff(places, axis=0)).max(axis=1) > 0.4]
+            rings.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places[kept]) + "Z")
+        parts.append(f'<path class="level" d="{"".join(rings)}"/>')
+    return "".join(parts)
 
 
 def _ends(race, heading: str) -> str:
@@ -255,9 +262,11 @@ def _table(race) -> str:
     for row in race.rows():
         k = numbers[row[0]]
         color, dashes, _ = style(race, k)
+        hue = themed(color).replace(INK, "currentColor")
         key = (
-            '<svg class="key" width="34" height="12"><line x1="2" y1="6" x2="32" y2="6" '
-            f'style="--color:{color}" stroke-width="2.5" '
+            '<svg class="key" width="34" height="12" aria-hidden="true">'
+            '<line x1="2" y1="6" x2="32" y2="6" '
+            f'style="--color:{hue}" stroke-width="2.5" '
             f'stroke-dasharray="{DASHES[dashes]}"/></svg>'
         )
         cells = [

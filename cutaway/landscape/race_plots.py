@@ -1,24 +1,21 @@
 """Plots of a race: the paths seen from above, and the loss over the steps."""
 
+import itertools
+from typing import Any
+
 import numpy as np
 
 from cutaway.optim import OPTIMIZERS
+from cutaway.story.design import CATEGORICAL, GRAY, INK, WHITE
 from cutaway.story.panels import new_axes, new_figure
 
 # each differs in color, dashes and marker, so the lines can be distinguished without color too
-STYLES = (
-    ("#111111", "-", "o"),
-    ("#0072b2", "-", "s"),
-    ("#3d9ae2", "--", "^"),
-    ("#7b3fb5", "-.", "D"),
-    ("#00805c", "-", "v"),
-    ("#8c510a", ":", "P"),
-    ("#c98500", "--", "X"),
-    ("#d1430b", "-", "<"),
-    ("#c2418f", "--", ">"),
-    ("#a30f1f", ":", "h"),
-)
+_HUES = (INK, *CATEGORICAL, GRAY)
+_DASHES = ("-", "-", "--", "-", "-.", "-", "--", ":", "-", "--")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
+STYLES = tuple(zip(_HUES, _DASHES, _MARKERS, strict=True))
 LEVELS = 14
+GROUND = 141  # points of a side of the grid that a page's contours are made from
 
 
 def style(race, k: int):
@@ -43,8 +40,31 @@ def shade(axes, surface, x_range, y_range):
     grays = [str(g) for g in np.linspace(0.99, 0.58, len(levels) - 1)]
     scale = BoundaryNorm(levels, len(grays))
     filled = axes.contourf(xs, ys, values, levels, cmap=ListedColormap(grays), norm=scale)
-    axes.contour(xs, ys, values, levels, colors="#6b7482", linewidths=0.4, alpha=0.7)
+    axes.contour(xs, ys, values, levels, colors=GRAY, linewidths=0.4, alpha=0.7)
     return filled
+
+
+def contours(surface, x_range, y_range) -> list:
+    """For each contour level the rings (points, 2) around what lies above it."""
+    from contourpy import contour_generator
+
+    xs, ys = (np.linspace(low, high, GROUND) for low, high in (x_range, y_range))
+    with np.errstate(all="ignore"):
+        values = surface.values(np.stack(np.meshgrid(xs, ys), axis=-1))
+    values = np.ma.masked_invalid(values)
+    levels = contour_levels(values.compressed())
+    made: Any = contour_generator(xs, ys, values, fill_type="OuterOffset")
+    found = []
+    for level in levels[1:-1]:
+        points, offsets = made.filled(level, np.inf)
+        found.append(
+            [
+                ring[a:b]
+                for ring, ends in zip(points, offsets, strict=True)
+                for a, b in itertools.pairwise(ends)
+            ]
+        )
+    return found
 
 
 def contour_levels(values):
@@ -138,11 +158,11 @@ def figure(race):
 def _draw_trajectories(race, axes):
     from matplotlib.patheffects import Normal, Stroke
 
-    halo = [Stroke(linewidth=3, foreground="white", alpha=0.8), Normal()]
+    halo = [Stroke(linewidth=3, foreground=WHITE, alpha=0.8), Normal()]
     if race.surface.minima:
         xs, ys = np.transpose(race.surface.minima)
         few = len(xs) <= 10
-        axes.plot(xs, ys, "*", color="white", mec="#111111", mew=0.8, ms=13 if few else 4,
+        axes.plot(xs, ys, "*", color=WHITE, mec=INK, mew=0.8, ms=13 if few else 4,
                   ls="none", label="known minimum", zorder=3)  # fmt: skip
     for k, racer in enumerate(race.racers):
         color, dashes, mark = style(race, k)
@@ -150,10 +170,10 @@ def _draw_trajectories(race, axes):
         # far outside, a line to 1e300 cannot be drawn
         points = points[(np.abs(points) < 1e6).all(axis=1)]
         line, = axes.plot(*points.T, color=color, ls=dashes, lw=1.6, label=racer.name,
-                          marker=mark, markevery=[len(points) - 1], ms=7, mec="white", mew=0.8,
+                          marker=mark, markevery=[len(points) - 1], ms=7, mec=WHITE, mew=0.8,
                           zorder=4)  # fmt: skip
         line.set_path_effects(halo)
-    axes.plot(*race.start, "o", color="white", mec="#111111", mew=1.6, ms=11, ls="none",
+    axes.plot(*race.start, "o", color=WHITE, mec=INK, mew=1.6, ms=11, ls="none",
               label="start", zorder=3.5)  # fmt: skip
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from cutaway.errors import OptionError, RunError, ShapeError, did_you_mean, expect_range
 from cutaway.landscape.objective import expect_point, network_objective, trained
-from cutaway.story.panels import new_axes
+from cutaway.story.design import BLUE, INK, ORANGE
+from cutaway.story.panels import amount_map, new_axes
 from cutaway.story.text import Story, align, number
 
 SHADES = " .:-=+*#%@"  # from the lowest to the highest
@@ -150,14 +151,14 @@ class LossSurface(Story):
 
     def _plot_line(self, axes):
         values = np.where(np.isfinite(self.values), self.values, np.nan)
-        axes.plot(self.steps, values, color="#1f5f99", lw=1.8, label="the loss in this slice")
-        axes.plot(0, self.loss, "o", color="#111111", ms=7, label="the parameters")
+        axes.plot(self.steps, values, color=BLUE, lw=1.8, label="the loss in this slice")
+        axes.plot(0, self.loss, "o", color=INK, ms=7, label="the parameters")
         if self.path is not None:
             axes.plot(
                 self.path[:, 0],
                 self.path_losses,
                 "x--",
-                color="#d1430b",
+                color=ORANGE,
                 lw=1,
                 ms=5,
                 label="training states (their own loss)",
@@ -175,15 +176,17 @@ class LossSurface(Story):
         levels, scale = 20, None
         if low > 0 and high > 100 * low:
             levels, scale = np.geomspace(low, high, 20), LogNorm(low, high)
-        filled = axes.contourf(self.steps, self.steps, values, levels, cmap="cividis", norm=scale)
+        filled = axes.contourf(
+            self.steps, self.steps, values, levels, cmap=amount_map(), norm=scale
+        )
         axes.contour(self.steps, self.steps, values, filled.levels, colors="white", linewidths=0.3)
         bar = axes.figure.colorbar(filled, ax=axes, format="%.3g")
         bar.set_label("loss")
         if self.path is not None:
-            (line,) = axes.plot(*self.path.T, ".-", color="#111111", lw=1.2, ms=7)
+            (line,) = axes.plot(*self.path.T, ".-", color=INK, lw=1.2, ms=7)
             line.set_label("training states")
             line.set_path_effects([Stroke(linewidth=3.5, foreground="white"), Normal()])
-        axes.plot(0, 0, "o", color="#d1430b", mec="white", ms=9, ls="none", label="the parameters")
+        axes.plot(0, 0, "o", color=ORANGE, mec="white", ms=9, ls="none", label="the parameters")
         axes.set_xlim(self.steps[0], self.steps[-1])
         axes.set_ylim(self.steps[0], self.steps[-1])
         axes.set_ylabel("along the second direction")

@@ -18,7 +18,7 @@ from cutaway.models.region_detector import RegionDetector
 from cutaway.nn import Module, jit
 from cutaway.ops.region_alignment import region_weights
 from cutaway.runs.box_arithmetic import BoxArithmetic
-from cutaway.story.panels import new_axes
+from cutaway.story.panels import amount_map, light_map, new_axes
 from cutaway.story.text import WIDTH, Story
 
 SAMPLES = 2  # of a bin along each axis, see region_heads.align_regions
@@ -57,7 +57,7 @@ class PixelShare(Story):
     def plot(self, axes=None):
         axes = new_axes(axes, width=6, height=5)
         axes.imshow(self.picture, alpha=0.35)
-        axes.imshow(_smoothed(self.values), cmap="magma", alpha=0.65)
+        axes.imshow(_smoothed(self.values), cmap=light_map(), alpha=0.65)
         axes.set_axis_off()
         return axes
 
@@ -115,7 +115,7 @@ class RegionReading(Story):
         axes.imshow(self.picture, alpha=0.5, extent=(0, width, height, 0))
         weights = np.outer(self.rows.sum(axis=0), self.columns.sum(axis=0))
         down, across = (n * self.stride for n in weights.shape)
-        axes.imshow(weights, cmap="magma", alpha=0.6, extent=(0, across, down, 0))
+        axes.imshow(weights, cmap=light_map(), alpha=0.6, extent=(0, across, down, 0))
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
         axes.set_axis_off()
@@ -160,7 +160,7 @@ class BoxMask(Story):
 
     def plot(self, axes=None):
         axes = new_axes(axes, width=4, height=4)
-        axes.imshow(self.probabilities, cmap="magma", vmin=0, vmax=1)
+        axes.imshow(self.probabilities, cmap=amount_map(), vmin=0, vmax=1)
         axes.set_axis_off()
         return axes
 

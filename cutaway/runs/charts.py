@@ -3,7 +3,8 @@
 import numpy as np
 
 from cutaway.runs.preprocessing import score_in_words
-from cutaway.story.figures import BLUE, DISTINCT, GRAY, ORANGE, svg_of
+from cutaway.story.design import BLACK, BLUE, CATEGORICAL, GRAY, ORANGE
+from cutaway.story.figures import svg_of
 from cutaway.story.plot import Plot, side_by_side
 from cutaway.train.history_curves import history_plots
 
@@ -120,14 +121,16 @@ def scatter(points, explained, groups, values, target: str, cross=None) -> str:
         figure.colorbar(found, ax=axes, label=target.replace("$", r"\$"))
     else:
         for k, (name, rows) in enumerate(groups):
-            color = DISTINCT[k % len(DISTINCT)] if k < len(DISTINCT) * len(MARKERS) else GRAY
+            color = (
+                CATEGORICAL[k % len(CATEGORICAL)] if k < len(CATEGORICAL) * len(MARKERS) else GRAY
+            )
             label = name.replace("$", r"\$").lstrip("_") or name
             axes.scatter(
                 *points[rows].T,
                 s=14,
                 alpha=0.7,
                 color=color,
-                marker=MARKERS[k // len(DISTINCT) % len(MARKERS)],
+                marker=MARKERS[k // len(CATEGORICAL) % len(MARKERS)],
                 edgecolors="none",
                 label=label,
             )
@@ -135,7 +138,7 @@ def scatter(points, explained, groups, values, target: str, cross=None) -> str:
             frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=4
         )
     if cross is not None:
-        axes.plot(*cross, "x", color="black", markersize=13, markeredgewidth=2.5)
+        axes.plot(*cross, "x", color=BLACK, markersize=13, markeredgewidth=2.5)
     axes.set_xlabel(f"PC 1 ({explained[0]:.0%} of variance)")
     axes.set_ylabel(f"PC 2 ({explained[1]:.0%} of variance)")
     return svg_of(figure)

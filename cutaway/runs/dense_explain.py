@@ -19,7 +19,7 @@ from cutaway.runs.finished_run import Run
 from cutaway.runs.pair_rows import PairRows, bytes_of, in_color
 from cutaway.runs.picture_pairs import open_discriminator
 from cutaway.runs.segmentation import SegmentationRows
-from cutaway.story.panels import new_axes, new_figure
+from cutaway.story.panels import amount_map, new_axes, new_figure
 from cutaway.story.text import WIDTH, Story
 
 
@@ -83,7 +83,7 @@ class PatchMap(Story):
         maps = [(name, values) for name, values in shown if values is not None]
         axes = _side_by_side(len(maps)) if axes is None else [axes]
         for one, (name, values) in zip(axes, maps[-len(axes) :], strict=True):
-            image = one.imshow(values, vmin=0, vmax=1, cmap="viridis")
+            image = one.imshow(values, vmin=0, vmax=1, cmap=amount_map())
             one.set_title(name, fontsize="medium")
             one.set_axis_off()
         axes[-1].figure.colorbar(image, ax=list(axes), label="probability that the patch is real")

@@ -5,7 +5,7 @@ from html import escape
 
 from cutaway.runs.drawn_masks import element
 from cutaway.runs.preprocessing import Headline
-from cutaway.runs.report import ReportData, heading, how_to_explain, page_around
+from cutaway.runs.report import ReportData, heading, how_to_explain, page_around, what_next
 
 STYLE = """
 .grid { display: flex; flex-wrap: wrap; gap: .6rem; }
@@ -55,11 +55,9 @@ def dense_page(
         title = f"The {len(worst)} worst of {count:,} validation {data.examples}"
     counted = f"{count:,} validation {data.examples if count != 1 else data.examples[:-1]}"
     head = (
-        heading(data) + f'<p class="soft">Scores are those of the {counted}, whole. '
-        f"{_selection(data)}</p>"
-        f'<p class="headline">{escape(headline.before)}<b>{headline.score}</b>'
-        f"{escape(headline.after)}</p>"
-        f"<pre>{escape(data.use)}</pre>"
+        heading(data) + f'<p class="headline">{escape(headline.before)}<b>{headline.score}</b>'
+        f"{escape(headline.after)}</p>{what_next(data)}"
+        f'<p class="soft">Scores are those of the {counted}, whole. {_selection(data)}</p>'
     )
     return page_around(
         data,

@@ -26,13 +26,10 @@ NUMBER = re.compile(r"[\d.,%–-]*")  # a cell of a column of numbers
 COLUMNS = 8  # of the data in a table of rows; the others are folded into one cell
 FEW_ROWS = 100  # with fewer validation rows, the accuracy gets a confidence interval
 STYLE = """
-.bar { width: 11rem; height: .9rem; margin-top: .3rem; }
-.bar div { height: 100%; background: var(--accent); border-radius: 2px; }
-:root { --up: #2b7bba; --down: #d95f0e; }
 .words { max-width: 50rem; line-height: 1.9; overflow-wrap: anywhere; }
-.up { border-bottom: 2px solid var(--up); } .down { border-bottom: 2px dotted var(--down); }
+.up { border-bottom: 2px solid var(--positive); }
+.down { border-bottom: 2px dotted var(--negative); }
 .remark b { display: block; } .remark { margin: .6rem 0; }
-@media (max-width: 600px) { .bar { width: 5rem; } }
 """
 
 
@@ -144,13 +141,14 @@ def language_page(data: ReportData, sample: str) -> str:
         sample: generated text.
     """
     scores = data.metrics["validation"]
+    nats, unigram = scores["nats_per_character"], scores["baseline_nats_per_character"]
     head = (
         heading(data)
+        + f'<p class="headline">Validation loss: <b>{nats:.3f}</b> nats per character; '
+        f"unigram baseline: {unigram:.3f}.</p>"
+        + what_next(data)
         + '<p class="soft">The scores are those on the validation text, the last part of the text. '
         "The network was not trained on it, but the weights were selected on it.</p>"
-        f'<p class="headline">Validation loss: <b>{scores["nats_per_character"]:.3f}</b> nats per '
-        f"character; unigram baseline: {scores['baseline_nats_per_character']:.3f}.</p>"
-        f"<pre>{escape(data.use)}</pre>"
     )
     return page_around(data, head, first=[("Generated sample", f"<pre>{escape(sample)}</pre>")])
 
@@ -197,14 +195,28 @@ def _checks(data):
     return (found or "<p>The training was not checked.</p>") + (more if data.doctor else "")
 
 
+def what_next(data: ReportData) -> str:
+    """HTML: what to do next, with the command: the first fix, else to use the run."""
+    fixes = [s for remark in data.remarks for s in remark.sentences if s.startswith("Fix: ")]
+    if fixes:
+        told = f"<b>Next:</b> {escape(fixes[0].removeprefix('Fix: '))}"
+        command = data.command
+    elif data.warning and data.doctor:
+        told, command = "<b>Next:</b> find out why it did not learn:", data.doctor
+    elif data.explain:
+        told = "<b>Next:</b> use it on new data, or look below at what it gets wrong:"
+        command = data.use
+    else:
+        told, command = "<b>Next:</b> use it on new data:", data.use
+    return f'<div class="next"><p>{told}</p><pre>{escape(command)}</pre></div>'
+
+
 def _head(data):
     return (
-        heading(data)
-        + f'<p class="soft">Scores and errors are those on the {len(data.truth):,} validation '
+        heading(data) + f'<p class="headline">{_verdict(data)}</p>{what_next(data)}'
+        f'<p class="soft">Scores and errors are those on the {len(data.truth):,} validation '
         f"{data.examples}. The network was not trained on them, but the weights were selected on "
         f"them, so scores on new {data.examples} may be slightly worse.</p>"
-        f'<p class="headline">{_verdict(data)}</p>'
-        f"<pre>{escape(data.use)}</pre>"
     )
 
 

@@ -11,6 +11,7 @@ from cutaway.runs.kinds import KINDS
 from cutaway.runs.row_loss import loss_lines, output_of
 from cutaway.story.equation import equation
 from cutaway.story.text import WIDTH, Story, number
+from cutaway.story.told_html import symbols
 
 WRITTEN = 6  # exponentials of a softmax that are written out; of a longer one, the largest
 COLUMNS = 8  # of a table whose encoding is shown: those that matter most
@@ -54,9 +55,14 @@ class RowArithmetic(Story):
         return "\n".join(lines[1:])
 
     def html(self) -> str:
-        """The lines, wrapped by the browser."""
-        whole = escape(self.text(width=100_000))
-        return f'<pre class="cutaway-story" style="white-space:pre-wrap">{whole}</pre>'
+        """The lines below their headings, with indices and powers set as such."""
+        parts = []
+        for part, heading in HEADINGS.items():
+            found = getattr(self, part)
+            if found:
+                lines = "".join(f'<p class="equation">{symbols(line)}</p>' for line in found)
+                parts.append(f'<p class="part"><b>{escape(heading)}</b></p>{lines}')
+        return f'<div class="cutaway-told">{"".join(parts)}</div>'
 
     def to_dict(self) -> dict:
         return dataclasses.asdict(self)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import textwrap
+from html import escape
 
 from cutaway.explain.update_story import UpdateStory
 from cutaway.optim import OPTIMIZERS, AdamW
@@ -29,6 +30,9 @@ class RowStep(Story):
             "The next step, if training went on from these weights with this row alone: "
             f"{move.optimizer} with the run's learning rate{averages}."
         )
+
+    def html(self) -> str:
+        return f"<p>{escape(self.lead())}</p>{self.update.html()}"
 
     def latex(self) -> str | None:
         return self.update.latex()

@@ -1,7 +1,10 @@
-"""Plots of a search and of learning curves, by matplotlib."""
+"""Plots of a search and of learning curves: for pages, and by matplotlib."""
 
-from cutaway.story.figures import BLUE, GRAY, ORANGE
+import numpy as np
+
+from cutaway.story.design import BLUE, CATEGORICAL, GRAY, ORANGE
 from cutaway.story.panels import legend_above, new_figure
+from cutaway.story.plot import Plot, chart_html
 
 
 def _figure(panels: int, *, width: float = 4.6):
@@ -71,7 +74,48 @@ def _course(one, summary):
     legend_above(one)
 
 
-COLORS = (BLUE, ORANGE, GRAY, "#4a9d5b", "#8d5fb0")
+def tune_chart(summary: dict) -> str:
+    """The value of every trial and the best so far, as HTML for a page."""
+    trials = [(k + 1, t) for k, t in enumerate(summary["trials"])]
+    whole = [(k, t["value"]) for k, t in trials if t["state"] == "complete"]
+    better = np.maximum if summary["higher_is_better"] else np.minimum
+    best = better.accumulate([value for _, value in whole])
+    name = summary["measure"].removeprefix("val_").replace("_", " ")
+    plot = Plot(f"validation {name}", x_label="trial", integer_x=True)
+    x = np.repeat([k for k, _ in whole] + [len(trials)], 2)[1:]  # a stair
+    plot.line(x, np.repeat([*best, best[-1]], 2)[:-1], color=ORANGE, label="best")
+    plot.points(*zip(*whole, strict=True), color=BLUE, radius=3.0, opacity=1.0, label="trial")
+    ended = {"pruned": [], "failed": []}
+    for k, trial in trials:
+        if trial["state"] in ended:
+            ended[trial["state"]].append(str(k))
+    told = "; ".join(f"{state}: trial {', '.join(ks)}" for state, ks in ended.items() if ks)
+    note = f'<p class="soft">{told[:1].upper()}{told[1:]}.</p>' if told else ""
+    return chart_html([plot], width=440.0, height=240.0) + note
+
+
+def compare_chart(found) -> str:
+    """Score over the number of training rows with 95% confidence intervals, as HTML for a page."""
+    plot = Plot(
+        "mean, with 95% confidence intervals",
+        x_label=f"training {found.summary['examples']}",
+        y_label=f"test {found.summary['score']}",
+        log_x=True,
+        x_ticks={float(n): f"{n:,}" for n in found.sizes},
+    )
+    for k, (name, values) in enumerate(found.scores.items()):
+        means, halves = found.interval(values)
+        color, is_first = COLORS[k % len(COLORS)], k == 0
+        # shifted slightly, to keep the error bars apart
+        places = [n * (1 + 0.018 * (k - (len(found.scores) - 1) / 2)) for n in found.sizes]
+        if halves[0] == halves[0]:
+            plot.ranges(places, means - halves, means + halves, color=color)
+        width, dot = (2.4, 3.2) if is_first else (1.5, 2.6)
+        plot.line(places, means, color=color, width=width, dot=dot, dashed=k % 2 == 1, label=name)
+    return chart_html([plot], width=470.0, height=290.0)
+
+
+COLORS = (BLUE, ORANGE, GRAY, *CATEGORICAL[2:])
 
 
 def compare_figure(found):

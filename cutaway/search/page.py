@@ -4,11 +4,12 @@ from html import escape
 
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.preprocessing import score_in_words
+from cutaway.search.charts import compare_chart, tune_chart
 from cutaway.search.study import ENOUGH
-from cutaway.story.figures import svg_of
-from cutaway.story.html import page, section, table
+from cutaway.story.html import Markup, page, section, table
 
 SHOWN = 40  # trials in the table
+BAR = '<div class="bar"><div style="width:{:.0%}"></div></div>'
 WORDS = {"weight_decay": "weight decay", "batch_size": "batch", "num_layers": "layers", "init": ""}
 
 
@@ -22,14 +23,15 @@ def tune_page(tuned) -> str:
     command, _ = KINDS[summary["kind"]].use(tuned.path / "best")
     head = (
         f"<h1>{escape(summary['title'])}</h1>"
-        f'<p class="soft">{counted(summary)}; at most {summary["epochs"]} epochs each.</p>'
         f'<p class="headline">{escape(tuned.verdict())}</p>'
-        f"<pre>{escape(command)}</pre>"
+        f'<div class="next"><p><b>Next:</b> use the best run on new data:</p>'
+        f"<pre>{escape(command)}</pre></div>"
+        f'<p class="soft">{counted(summary)}; at most {summary["epochs"]} epochs each.</p>'
     )
     headings, rows = trial_rows(tuned, most=SHOWN)
     sections = [
         head,
-        section("Optimization history", f'<div class="chart">{svg_of(tuned.plot())}</div>'),
+        section("Optimization history", tune_chart(summary)),
         section("Hyperparameter importances", _importances(summary)),
         section(f"The best {len(rows)} trials", table(headings, rows, range(4))),
     ]
@@ -94,12 +96,19 @@ def _importances(summary):
             f"<p>Too few trials: at least {ENOUGH} must complete. "
             "A larger --trials continues the search.</p>"
         )
-    rows = [(name, f"{importance:.0%}") for name, importance in importances.items()]
+    rows = [
+        (
+            name,
+            Markup(f'<div class="bar"><div style="width:{part:.0%}"></div></div>'),
+            f"{part:.0%}",
+        )
+        for name, part in importances.items()
+    ]
     return (
         '<p class="soft">The fraction of the variance between completed trials that each option '
         "explains by itself over its search range: functional ANOVA (Hutter et al. 2014) of the "
         "trials' ranks. It shows which options to choose with care, not which values are best, "
-        "and is rough with few trials.</p>" + table(("option", "importance"), rows, (1,))
+        "and is rough with few trials.</p>" + table(("option", "", "importance"), rows, (2,))
     )
 
 
@@ -115,7 +124,7 @@ def compare_page(found) -> str:
     head = (
         f"<h1>{escape(summary['title'])}: learning curves</h1>"
         f'<p class="headline">{escape(found.verdict())}</p>'
-        f'<div class="chart">{svg_of(found.plot())}</div>'
+        f"{compare_chart(found)}"
     )
     return page(
         f"Learning curves: {summary['title']}",

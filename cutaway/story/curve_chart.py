@@ -10,15 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# mid-tones that are visible on white and on black; "ink" is the color of the text around
+from cutaway.story.design import HUES
+
+# the hues, whose light values `themed` lets follow the page; "ink" is the color of the text around
 COLORS = {
-    "blue": "#2b7bba",
-    "orange": "#d95f0e",
-    "green": "#12906a",
-    "purple": "#8559c4",
+    **{name: light for name, (light, _) in HUES.items()},
     "ink": "currentColor",
 }
-ORDER = ("blue", "orange", "green", "purple")
+ORDER = tuple(HUES)[:5]
 MARGIN = 0.06  # of the range, free on both sides
 
 

@@ -5,6 +5,7 @@ from html import escape
 import numpy as np
 
 from cutaway.story.curve_chart import COLORS, CurveChart, round_ticks, tick_label
+from cutaway.story.design import FONT, themed
 from cutaway.story.svg import finite_stretches, text_width
 
 WIDTH, HEIGHT = 440, 300  # of the whole picture; on narrow pages it shrinks
@@ -57,8 +58,8 @@ def curve_svg(chart: CurveChart, *, width: float = WIDTH, height: float = HEIGHT
     return (
         f'<svg class="cutaway-curve" role="img" '
         f'aria-label="{name}" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
-        f'style="max-width:100%;height:auto;font:{SIZE}px system-ui,sans-serif">'
-        f"<title>{name}</title>{''.join(parts)}</svg>"
+        f'style="max-width:100%;height:auto;font:{SIZE}px {FONT}">'
+        f"<title>{name}</title>{themed(''.join(parts))}</svg>"
     )
 
 

@@ -1,19 +1,16 @@
-"""Plots by matplotlib as SVG text for pages, and the colors they share."""
+"""Plots by matplotlib as SVG text for pages, which takes the colors of the page."""
 
 import io
 import re
+from html import escape
 
 from cutaway.errors import visible
-
-BLUE, ORANGE, GRAY = "#2b7bba", "#d95f0e", "#8a94a3"
-
-# Okabe & Ito 2008, "Color universal design", without black and yellow, which one of a light and
-# a dark page would hide; told apart by people with any kind of color blindness
-DISTINCT = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7")
+from cutaway.story.design import BLACK, FONT, WHITE, themed
 
 # behind the texts of a legend: the ground of a notebook, or the page's color
-PAPER = "var(--ground, var(--paper, #fff))"
-_LEGEND = re.compile(r"fill: #ffffff; opacity: [\d.]+; stroke: #cccccc")
+PAPER = f"var(--ground, var(--paper, {WHITE}))"
+_LEGEND = re.compile(rf"fill: {WHITE}; opacity: [\d.]+; stroke: #c{{6}}")
+_FONTS = re.compile(r"(font: \S+) 'DejaVu Sans'[^;\"]*")
 
 
 def png_of(figure, dpi: float = 130) -> bytes:
@@ -23,8 +20,12 @@ def png_of(figure, dpi: float = 130) -> bytes:
     return picture.getvalue()
 
 
-def svg_of(figure) -> str:
+def svg_of(figure, name: str | None = None) -> str:
     """The figure as an SVG element: no XML head, no addresses, the same text every time.
+
+    Args:
+        figure: of matplotlib.
+        name: for those who do not see it; None: its titles, or else what its axes show.
 
     What is black becomes the color of the text around it and backgrounds are left out, so the plot
     is read on a light and on a dark page.
@@ -39,8 +40,22 @@ def svg_of(figure) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = _LEGEND.sub(f"fill: {PAPER}; opacity: 0.8; stroke: none", svg)
     # shapes and texts without a fill are black by default
-    svg = svg.replace("<svg", '<svg fill="currentColor"', 1).replace("#000000", "currentColor")
-    return visible(svg)
+    name = escape(_name_of(figure) if name is None else name, quote=True)
+    svg = svg.replace(
+        "<svg", f'<svg role="img" aria-label="{name}" fill="currentColor"', 1
+    ).replace(BLACK, "currentColor")
+    return visible(themed(_FONTS.sub(rf"\1 {FONT}", svg)))
+
+
+def _name_of(figure) -> str:
+    """Its titles, or what its axes show."""
+    whole = figure.get_suptitle()
+    parts = [whole] if whole else []
+    for axes in figure.axes:
+        labels = [label for label in (axes.get_ylabel(), axes.get_xlabel()) if label]
+        parts.append(axes.get_title() or " over ".join(labels))
+    told = "; ".join(dict.fromkeys(part.replace("\n", " ") for part in parts if part))
+    return told or "plot"
 
 
 def without_addresses(svg: str) -> str:

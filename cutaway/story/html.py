@@ -3,11 +3,9 @@
 from html import escape
 
 from cutaway.errors import visible
+from cutaway.story.design import FONT, MATH, MONO, declarations, measures
 
-LIGHT = """--ink:#1c2430; --soft:#5b6675; --line:#d9dee5; --paper:#fff; --tint:#f4f6f9;
-        --accent:#2b7bba;"""
-DARK = """--ink:#e6eaf0; --soft:#9aa6b5; --line:#37414e; --paper:#14191f; --tint:#1d242c;
-        --accent:#6db3e8;"""
+LIGHT, DARK = declarations(0), declarations(1)
 
 WIDE = 9  # columns, beyond which a printed table is set smaller
 
@@ -40,35 +38,53 @@ PRINT = f"""
 
 STYLE = (
     f"""
-:root {{ {LIGHT} color-scheme: light dark; }}
+:root {{ {LIGHT} {measures()} color-scheme: light dark;
+  --font: {FONT}; --mono: {MONO}; --math: {MATH}; }}
 @media (prefers-color-scheme: dark) {{ :root {{ {DARK} }} }}
 """
     """
 * { box-sizing: border-box; }
-body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-       max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; overflow-wrap: break-word; }
-h1 { font-size: 1.7rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2.6rem 0 .7rem; }
+body { font: 16px/1.55 var(--font); color: var(--ink); background: var(--paper);
+       max-width: 60rem; margin: 0 auto; padding: 2rem var(--space-3) 4rem;
+       overflow-wrap: break-word; }
+h1 { font-size: var(--size-title); line-height: 1.25; margin: 0 0 var(--space-1); }
+h2 { font-size: var(--size-heading); margin: var(--space-4) 0 var(--space-2); }
 p { max-width: 44rem; } .soft { color: var(--soft); }
-.headline { font-size: 1.25rem; line-height: 1.45; }
-.headline b { color: var(--accent); }
-.warning { border-left: 4px solid #d95f0e; padding: .1rem 0 .1rem .8rem; }
+a { color: var(--link); }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 2px; }
+.headline { font-size: var(--size-lead); line-height: 1.45; margin: var(--space-2) 0; }
+.headline b { color: var(--link); } .headline code { font-size: .85em; }
+.next { border-left: 4px solid var(--accent); padding: .1rem 0 .1rem var(--space-2); }
+.next p, .next pre { margin: .2rem 0; }
+.warning { border-left: 4px solid var(--negative); padding: .1rem 0 .1rem var(--space-2); }
+.part { margin: 1.2rem 0 .3rem; }
 .scroll { overflow-x: auto; }
 .scroll > table { width: max-content; } .scroll td, .scroll th { max-width: 21rem; }
-summary { cursor: pointer; color: var(--accent); margin: .8rem 0; }
+summary { cursor: pointer; color: var(--link); margin: var(--space-2) 0; }
+summary:hover { text-decoration: underline; }
 td summary { margin: 0; white-space: nowrap; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; font-size: var(--size-table);
+        font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
          vertical-align: top; overflow-wrap: normal; }
 th { font-weight: 600; color: var(--soft); } td.n, th.n { text-align: right; white-space: nowrap; }
-code, pre { font: .88rem ui-monospace, monospace; }
-pre { background: var(--tint); padding: .8rem 1rem; border-radius: 6px; overflow-x: auto;
+tbody tr:hover { background: var(--tint); }
+code, pre { font: .88rem var(--mono); }
+pre { background: var(--tint); padding: .8rem 1rem; border-radius: var(--radius); overflow-x: auto;
       white-space: pre-wrap; overflow-wrap: anywhere; }
 pre.cutaway-story { white-space: pre; overflow-wrap: normal; --under: var(--tint); }
+mark { color: inherit; background: color-mix(in srgb, var(--negative) 25%, transparent); }
 .chart { overflow-x: auto; } .chart svg { max-width: 100%; height: auto; }
 .chart > svg { min-width: 21.5rem; }
+svg .spot:hover { stroke: currentColor; stroke-width: 1.5; fill-opacity: 1; }
+svg .hit:hover { fill-opacity: .08; }
+.bar { width: 11rem; height: .9rem; margin-top: .3rem; }
+.bar div { height: 100%; background: var(--accent); border-radius: 2px; }
 .matrix td { text-align: center; min-width: 4.2rem; border: 2px solid var(--paper); }
-img { max-width: 100%; } .pixels { width: 96px; image-rendering: pixelated; border-radius: 4px; }
-.matrix small { display: block; opacity: .75; }
+img { max-width: 100%; } .pixels { width: 96px; image-rendering: pixelated;
+  border-radius: var(--radius-small); }
+.matrix small { display: block; opacity: .85; }
 /* a shadow at the side where more can be scrolled to */
 .scroll, .chart, .plots, pre.cutaway-story { --shade: rgba(128,128,128,.45), transparent;
   background: linear-gradient(to right, var(--under, var(--paper)) 40%, transparent) left,
@@ -77,8 +93,14 @@ img { max-width: 100%; } .pixels { width: 96px; image-rendering: pixelated; bord
     var(--under, var(--paper));
   background-repeat: no-repeat; background-size: 30px 100%, 30px 100%, 10px 100%, 10px 100%, auto;
   background-attachment: local, local, scroll, scroll, scroll; }
+@media (prefers-reduced-motion: reduce) { * { animation: none !important;
+  transition: none !important; scroll-behavior: auto !important; } }
 @media (max-width: 600px) {
-  table { font-size: .82rem; } th, td { padding-right: .55rem; }
+  body { padding: 1.2rem 1rem 3rem; } h1 { font-size: 1.4em; overflow-wrap: anywhere; }
+  .headline { font-size: 1.12em; }
+  table { font-size: var(--size-small); } th, td { padding-right: .55rem; }
+  .bar { width: 5rem; } .scroll td, .scroll th { max-width: 12rem; }
+  .chart > svg { min-width: 30rem; } .chart svg.cutaway-curve, .plots svg { min-width: 0; }
   pre { font-size: .74rem; padding: .7rem .6rem; } .matrix td { min-width: 3.1rem; }
 }
 """ + PRINT
@@ -109,8 +131,9 @@ def page(title: str, sections, *, style: str = "") -> str:
 
 
 def section(title: str, body: str) -> str:
-    """A heading and the content below it."""
-    return f"<h2>{escape(title)}</h2>\n{body}\n"
+    """A heading, a text or Markup, and the content below it."""
+    shown = title if isinstance(title, Markup) else escape(title)
+    return f"<h2>{shown}</h2>\n{body}\n"
 
 
 def folded(summary: str, body: str) -> str:

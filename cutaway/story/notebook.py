@@ -13,6 +13,7 @@ from html import escape
 from uuid import uuid4
 
 from cutaway.errors import visible
+from cutaway.story.design import FONT, MATH, MONO, declarations, measures
 from cutaway.story.figures import svg_of
 from cutaway.story.formula import Exact, mathml
 from cutaway.story.html import Markup
@@ -22,11 +23,11 @@ from cutaway.story.story_body import story_body, without_addresses
 # JupyterLab or VS Code, for what lies over a plot. The class is named twice, because JupyterLab
 # aligns and stripes the tables of outputs in its own way.
 _STYLE = """
-@ { --ink: currentColor; --paper: transparent; --accent: #2b7bba;
+@ { HUES MEASURES --ink: currentColor; --paper: transparent;
   --soft: color-mix(in srgb, currentColor 70%, transparent);
   --line: rgba(128,128,128,.35); --tint: rgba(128,128,128,.1);
   --ground: var(--jp-layout-color0, var(--vscode-editor-background, rgba(128,128,128,.5)));
-  font: 14px/1.5 system-ui, sans-serif; color: inherit; margin: .3rem 0; max-width: 68rem; }
+  font: 14px/1.5 FONT; color: inherit; margin: .3rem 0; max-width: 68rem; }
 @ p { margin: .35rem 0; max-width: 48rem; }
 @ .title { font-size: 1.1em; font-weight: 600; }
 @ .part { font-weight: 600; margin-top: .9rem; }
@@ -40,12 +41,12 @@ _STYLE = """
 @ th { font-weight: 600; color: var(--soft); }
 @ td.soft { color: var(--soft); }
 @ td.n, @ th.n { text-align: right; white-space: nowrap; }
-@ code, @ pre { font: .93em/1.45 ui-monospace, monospace; color: inherit; background: none;
+@ code, @ pre { font: .93em/1.45 MONO; color: inherit; background: none;
   padding: 0; }
-@ pre { background: var(--tint); padding: .6rem .8rem; border-radius: 5px; overflow-x: auto;
-  white-space: pre; margin: .4rem 0; }
+@ pre { background: var(--tint); padding: .6rem .8rem; border-radius: var(--radius);
+  overflow-x: auto; white-space: pre; margin: .4rem 0; }
 @ .formula { padding: .3rem 0 .5rem; font-size: 1.1em; }
-@ .formula math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", math; }
+@ .formula math { font-family: MATH; }
 @ td math { font-size: 1.1em; }
 @ mtable { math-style: normal; }
 @ mtd { padding: .25em 0; border: 0; text-align: center; }
@@ -54,17 +55,48 @@ _STYLE = """
 @ .exact { border-bottom: 1px dotted var(--line); cursor: help; }
 @ math .exact { border-bottom: 0; text-decoration: underline dotted var(--soft); }
 @ .chart svg { max-width: 100%; height: auto; }
-@ img { max-width: 100%; border-radius: 5px; }
+@ img { max-width: 100%; border-radius: var(--radius); }
 @ details { margin: .4rem 0; }
-@ summary { cursor: pointer; color: var(--accent); }
+@ summary { cursor: pointer; color: var(--link); }
+@ .warning { border-left: 4px solid var(--negative); padding: .1rem 0 .1rem .8rem; }
 @ .matrix td { text-align: center; min-width: 4.2rem; }
-@ .matrix small { display: block; opacity: .75; }
+@ .matrix small { display: block; opacity: .85; }
+@ .equation { padding-left: 2.2em; text-indent: -2.2em; margin: .25rem 0;
+  font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+@ sub, @ sup { line-height: 0; font-size: .74em; }
+@ .cutaway-told td { white-space: normal; }
+@ svg .spot:hover { stroke: currentColor; stroke-width: 1.5; fill-opacity: 1; }
+@ svg .hit:hover { fill-opacity: .08; }
+@ .fact .soft { margin-left: .6rem; }
+@ mark { color: inherit; background: color-mix(in srgb, var(--negative) 25%, transparent); }
+@ :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 @ .pixels { width: 96px; image-rendering: pixelated; }
 @ .bar { display: inline-block; vertical-align: middle; width: 12rem; height: .55rem;
   margin-right: .8rem; border-radius: .3rem; background: rgba(128,128,128,.3); overflow: hidden; }
 @ .bar > span { display: block; height: 100%; background: var(--accent); }
 """
-STYLE = _STYLE.replace("@", ".cutaway-shown.cutaway-shown")
+_OWN = ("ink", "soft", "line", "paper", "tint")  # the notebook's own
+# in dark JupyterLab, VS Code, Colab and marimo
+_DARK = ", ".join(
+    f"@:is({around} *)"
+    for around in (
+        '[data-jp-theme-light="false"]',
+        ".vscode-dark",
+        ".vscode-high-contrast",
+        'html[theme="dark"]',
+        ".dark",
+    )
+)
+STYLE = (
+    f"{_STYLE}{_DARK} {{ {declarations(1, leave=_OWN)} }}\n".replace(
+        "HUES", declarations(0, leave=_OWN)
+    )
+    .replace("MEASURES", measures())
+    .replace("FONT", FONT)
+    .replace("MONO", MONO)
+    .replace("MATH", MATH)
+    .replace("@", ".cutaway-shown.cutaway-shown")
+)
 
 
 def in_notebook() -> bool:

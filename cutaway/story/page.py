@@ -9,10 +9,12 @@ from cutaway.story.formula_lines import STYLE as OF_FORMULAS
 from cutaway.story.formula_lines import formula_lines
 from cutaway.story.hanging_lines import STYLE as OF_TEXTS
 from cutaway.story.hanging_lines import hanging_lines
-from cutaway.story.html import folded, page, section
+from cutaway.story.html import Markup, folded, page, section
 from cutaway.story.story_body import story_body
 from cutaway.story.svg import Drawing, write_into
 from cutaway.story.text import Story
+from cutaway.story.told_html import STYLE as OF_TOLD
+from cutaway.story.told_html import symbols
 
 STYLE = (
     """
@@ -26,6 +28,7 @@ figure { margin: 1rem 0; }
 """
     + OF_FORMULAS
     + OF_TEXTS
+    + OF_TOLD
 )
 
 SCREEN = 1000  # pixels; a taller drawing goes to the end of the page
@@ -43,7 +46,7 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
         title: of the page.
         stories: the results of `explain` and others, each a Story or (heading, Story).
         drawing: of the network, from `draw`; comes first, or last if it is taller than a screen.
-        lead: a sentence below the title.
+        lead: the answer, a sentence below the title; "": that of the first story that has one.
 
     Raises:
         RunError: the folder does not exist or cannot be written to.
@@ -66,8 +69,9 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
             fix="pass drawing=ct.draw(net)",
         )
     parts = [f"<h1>{escape(title)}</h1>"]
+    lead = lead or next((found for found in map(_answer, stories) if found), "")
     if lead:
-        parts.append(f'<p class="soft">{escape(lead)}</p>')
+        parts.append(f'<p class="headline">{escape(lead)}</p>')
     parts += [_section(story) for story in stories]
     if drawing is not None:
         is_tall = drawing.height > SCREEN
@@ -79,6 +83,11 @@ def write_page(path, title: str, stories=(), *, drawing: Drawing | None = None, 
         else:
             parts.insert(1 + bool(lead), figure)
     write_into(path, page(title, parts, style=STYLE))
+
+
+def _answer(story) -> str:
+    story = story[1] if isinstance(story, tuple) and len(story) == 2 else story
+    return story.answer() if isinstance(story, Story) else ""
 
 
 def _section(story) -> str:
@@ -93,7 +102,7 @@ def _section(story) -> str:
     body = story_body(
         story, plotted=story.is_plotted(), formula=formula_lines, chart=_chart, text=hanging_lines
     )
-    return f"<section>{section(str(heading), body)}</section>\n"
+    return f"<section>{section(Markup(symbols(str(heading))), body)}</section>\n"
 
 
 def _chart(svg: str) -> str:

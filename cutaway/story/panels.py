@@ -1,19 +1,36 @@
 """Building blocks of plots: figures, colors, grids.
 
-Signs differ in brightness, not in hue alone: in SIGNED dark blue is negative, gray is 0 and yellow
-is positive, so plots work in grayscale and for color-blind readers. Nothing is drawn in explicit
-black or white, so matplotlib's dark style works.
+Signs differ in brightness, not in hue alone: signed_map() goes from light orange for negative over
+gray for 0 to dark blue for positive, so plots work in grayscale and for color-blind readers.
+Nothing is drawn in explicit black or white, so matplotlib's dark style works.
 """
+
+import re
 
 import numpy as np
 
+from cutaway.story.design import BLUE, DIVERGING, GRAY, ORANGE, SEQUENTIAL, colormap
 from cutaway.story.figures import svg_of, without_addresses
 
-SIGNED = "cividis"
-AMOUNT = "viridis"
 CHARACTERS = 14  # of small text to an inch
 LEGEND_ROW = 13  # points
-UP, DOWN = "#2b7bba", "#d95f0e"  # what raises an output, and what lowers it
+_INDEX = re.compile(r"(?<![A-Za-z0-9_$])([A-Za-z])_(\d+(?:,\d+)*)(?:\^(\(\d+\)))?(?![A-Za-z0-9_])")
+UP, DOWN = BLUE, ORANGE  # what raises an output, and what lowers it
+
+
+def signed_map():
+    """Colors of values with a sign: light orange, gray at 0, dark blue."""
+    return colormap(DIVERGING)
+
+
+def amount_map():
+    """Colors of amounts: from almost white for none to dark blue for much."""
+    return colormap(SEQUENTIAL)
+
+
+def light_map():
+    """Colors of amounts that are laid over a photograph: dark for none, bright for much."""
+    return colormap(SEQUENTIAL, backwards=True)
 
 
 def new_axes(axes=None, *, width=6.0, height=4.0):
@@ -41,10 +58,30 @@ def signed_bars(axes, labels, values, *, label: str):
         hatch=["" if up else "//" for up in signs],
     )
     axes.invert_yaxis()
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", alpha=0.2)
+    axes.set_axisbelow(True)
     axes.locator_params(axis="x", nbins=5)
-    axes.axvline(0, color="gray", linewidth=0.8)
+    axes.axvline(0, color=GRAY, linewidth=0.8)
     axes.set_xlabel(label)
     return axes
+
+
+def indexed(name: str) -> str:
+    """A name with its indices as matplotlib sets them: w_12^(1) becomes w with small numbers.
+
+    Example:
+        >>> from cutaway.story.panels import indexed
+        >>> indexed("w_12^(1)")
+        '$w_{12}^{(1)}$'
+    """
+    return _INDEX.sub(_math, plain(name))
+
+
+def _math(found) -> str:
+    above = "" if found[3] is None else f"^{{{found[3]}}}"
+    return f"${found[1]}_{{{found[2]}}}{above}$"
 
 
 def legend_above(axes, **options):
@@ -78,7 +115,7 @@ def legend_above(axes, **options):
 def signed_range(values) -> dict:
     """Options of imshow that center the color map at 0."""
     largest = float(np.abs(values).max()) if np.size(values) else 0.0
-    return {"cmap": SIGNED, "vmin": -largest or -1.0, "vmax": largest or 1.0}
+    return {"cmap": signed_map(), "vmin": -largest or -1.0, "vmax": largest or 1.0}
 
 
 def as_picture(x, low=0.0, high=1.0):
@@ -217,8 +254,5 @@ def plain(text) -> str:
 
 def as_svg(axes, description: str) -> str:
     """The figure of `axes` as an <svg> on the ground of the page, for a story's HTML."""
-    from html import escape
-
-    drawn = without_addresses(svg_of(np.ravel(axes)[0].figure))
-    named = drawn.replace("<svg", f'<svg role="img" aria-label="{escape(description)}"', 1)
-    return f'<div class="chart scroll">{named}</div>'
+    drawn = without_addresses(svg_of(np.ravel(axes)[0].figure, description))
+    return f'<div class="chart scroll">{drawn}</div>'

@@ -12,6 +12,8 @@ from html import escape
 
 import numpy as np
 
+from cutaway.story.design import FONT, themed
+from cutaway.story.figures import without_addresses
 from cutaway.story.svg import finite_stretches, text_width
 
 SIZE, TITLE = 10.0, 12.0  # of texts
@@ -24,6 +26,8 @@ MARGIN = 0.05  # of the data's range, left free on both sides
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)  # of ticks, times a power of ten
 HANDLE, GAP, ROW = 20.0, 8.0, 16.65  # in legends: the line, the space to its text, the height
 LEGEND_LEFT = 30.0  # where a legend begins
+BANDS = 120  # at most, of a panel, whose tooltips tell the values there
+SPOTS = 400  # points, beyond which single ones have no tooltip
 
 
 @dataclasses.dataclass
@@ -31,7 +35,8 @@ class _Mark:
     """Something drawn at data coordinates.
 
     Attributes:
-        kind: "line", "points", "bars" or "vertical".
+        kind: "line", "points", "bars", "vertical", "ranges" (y holds the low ends, then the high
+            ones) or "band" (likewise, shaded).
         x, y: of its points; for bars, x are the edges, one more than heights y.
         style: {"color", "width", "dashed", "dot" (radius of a point, 0: none), "opacity"}.
         label: in the legend; None: not in it.
@@ -50,15 +55,16 @@ class Plot:
     Args:
         title: above it.
         x_label, y_label: of the axes.
-        log_y: whether the vertical axis is logarithmic; values <= 0 are then left out.
+        log_x, log_y: whether an axis is logarithmic; values <= 0 are then left out.
         integer_x, integer_y: whether ticks of an axis are at integers only, as of epochs, counts.
         x_ticks: {position: label} of the horizontal axis; None: chosen.
         unit: whether both axes go from 0 to 1, as for proportions, whatever the data.
 
     Example:
+        >>> from cutaway.story.design import BLUE
         >>> from cutaway.story.plot import Plot, side_by_side
         >>> plot = Plot("loss", x_label="epoch")
-        >>> plot.line([1, 2, 3], [0.9, 0.5, 0.4], color="#2b7bba", label="training")
+        >>> plot.line([1, 2, 3], [0.9, 0.5, 0.4], color=BLUE, label="training")
         >>> html = side_by_side([plot])
         >>> html.count("<svg"), html.count("<polyline")
         (1, 2)
@@ -70,6 +76,7 @@ class Plot:
         *,
         x_label: str = "",
         y_label: str = "",
+        log_x: bool = False,
         log_y: bool = False,
         integer_x: bool = False,
         integer_y: bool = False,
@@ -79,6 +86,7 @@ class Plot:
         self.title = title
         self.x_label = x_label
         self.y_label = y_label
+        self.log_x = log_x
         self.log_y = log_y
         self.integer_x = integer_x
         self.integer_y = integer_y
@@ -103,6 +111,15 @@ class Plot:
         """A dashed line over the whole height."""
         style = {"color": color, "width": 1.0, "dashed": True, "dot": 0.0, "opacity": 1.0}
         self._add("vertical", [x], [], style, label)
+
+    def ranges(self, x, low, high, *, color: str) -> None:
+        """Upright lines from low to high, as of confidence intervals."""
+        style = {"color": color, "width": 1.0, "dashed": False, "dot": 0.0, "opacity": 1.0}
+        self._add("ranges", x, [*low, *high], style, None)
+
+    def band(self, x, low, high, *, color: str, opacity=0.12) -> None:
+        """The ground between two lines, shaded."""
+        self._add("band", x, [*low, *high], {"color": color, "dot": 0.0, "opacity": opacity}, None)
 
     def _add(self, kind, x, y, style, label):
         x, y = (
@@ -136,19 +153,25 @@ class Plot:
         x_ticks = self.x_ticks
         if x_ticks is None:
             most = min(9, max(2, int((x1 - x0) / (3 * SIZE))))
-            x_ticks = _ticks(x_low, x_high, most, integers=self.integer_x)
-            if self.integer_x:  # there is no layer 0, and no epoch after the last one
+            x_ticks = (
+                _log_ticks(x_low, x_high)
+                if self.log_x
+                else _ticks(x_low, x_high, most, integers=self.integer_x)
+            )
+            if (
+                self.integer_x and not self.log_x
+            ):  # there is no layer 0, and no epoch after the last one
                 margin = (x_high - x_low) * MARGIN / (1 + 2 * MARGIN) * (1 - 1e-9)
                 x_ticks = {
                     x: label
                     for x, label in x_ticks.items()
                     if x_low + margin <= x <= x_high - margin
                 }
-        across = _Scale(x_low, x_high, x0, x1)
+        across = _Scale(x_low, x_high, x0, x1, log=self.log_x)
         up = _Scale(y_low, y_high, y0, y1, log=self.log_y)
         parts = [_grid(across, up, x_ticks, y_ticks)]
         parts += [self._drawn(mark, across, up) for mark in self.marks]
-        parts += [_axes(across, up, x_ticks, y_ticks, most=width - EDGE)]
+        parts += [_axes(across, up, x_ticks, y_ticks, most=width - EDGE), self._bands(across, up)]
         middle = (x0 + x1) / 2
         if self.title:
             parts.append(_text(middle, EDGE + TITLE, self.title, "middle", TITLE))
@@ -169,7 +192,7 @@ class Plot:
         found = np.concatenate([np.zeros(0), *values])
         found = found[np.isfinite(found)]
         from_zero = axis == "y" and any(mark.kind == "bars" for mark in self.marks)
-        is_log = axis == "y" and self.log_y
+        is_log = self.log_y if axis == "y" else self.log_x
         if is_log:
             found = np.log10(found[found > 0])
         low, high = (found.min(), found.max()) if len(found) else (0.0, 1.0)
@@ -190,19 +213,68 @@ class Plot:
             edges, tops, ground = across.at(mark.x), up.at(mark.y), up.start
             return "".join(
                 f'<rect x="{a:.2f}" y="{top:.2f}" width="{b - a:.2f}" height="{ground - top:.2f}" '
-                f'fill="{color}" fill-opacity="{opacity:g}"/>'
-                for a, b, top in zip(edges[:-1], edges[1:], tops, strict=True)
+                f'fill="{color}" fill-opacity="{opacity:g}" class="spot">'
+                f"<title>{_short(x0)} to {_short(x1)}: {_short(n)}</title></rect>"
+                for a, b, top, x0, x1, n in zip(
+                    edges[:-1], edges[1:], tops, mark.x[:-1], mark.x[1:], mark.y, strict=True
+                )
             )
         y = np.where(mark.y > 0, mark.y, math.nan) if self.log_y else mark.y
         x, y = across.at(mark.x), up.at(y)
+        if mark.kind in ("ranges", "band"):
+            low, high = np.split(y, 2)
+            if mark.kind == "ranges":
+                drawn = "".join(
+                    f"M{a:.2f} {b:.2f}V{c:.2f}m-3 0h6M{a - 3:.2f} {b:.2f}h6"
+                    for a, b, c in zip(x, low, high, strict=True)
+                    if math.isfinite(b) and math.isfinite(c)
+                )
+                return f'<path d="{drawn}" fill="none" stroke="{color}"/>'
+            ok = np.isfinite(low) & np.isfinite(high)
+            around = [
+                *zip(x[ok], low[ok], strict=True),
+                *zip(x[ok][::-1], high[ok][::-1], strict=True),
+            ]
+            places = " ".join(f"{a:.2f},{b:.2f}" for a, b in around)
+            return f'<polygon points="{places}" fill="{color}" fill-opacity="{opacity:g}"/>'
         found = ""
         if mark.kind == "line":
             for part in finite_stretches(x, y):
                 found += _polyline(x[part], y[part], style)
         if style["dot"]:
             ok = np.isfinite(x) & np.isfinite(y)
-            found += _dots(x[ok], y[ok], style)
+            told = None
+            if mark.kind == "points" and ok.sum() <= SPOTS:
+                told = [self._told(a, b) for a, b in zip(mark.x[ok], mark.y[ok], strict=True)]
+            found += _dots(x[ok], y[ok], style, told)
         return found
+
+    def _told(self, x: float, y: float) -> str:
+        """A point in words, for its tooltip."""
+        return f"{self.x_label or 'x'} {_short(x)}, {self.y_label or 'y'} {_short(y)}"
+
+    def _bands(self, across, up) -> str:
+        """Upright bands without color, whose tooltips tell what the lines have there."""
+        lines = [m for m in self.marks if m.kind == "line" and m.label is not None]
+        xs = np.unique(np.concatenate([np.zeros(0), *(m.x for m in lines)]))
+        xs = xs[np.isfinite(xs)]
+        if len(xs) < 2:
+            return ""
+        xs = xs[np.unique(np.linspace(0, len(xs) - 1, min(len(xs), BANDS)).round().astype(int))]
+        middles = np.concatenate([xs[:1], (xs[:-1] + xs[1:]) / 2, xs[-1:]])
+        edges, top = across.at(middles), min(up.start, up.end)
+        found = []
+        for x, a, b in zip(xs, edges[:-1], edges[1:], strict=True):
+            told = [f"{self.x_label or 'x'} {_short(x)}"]
+            for mark in lines:
+                here = mark.y[mark.x == x]
+                told += [f"{mark.label}: {_short(y)}" for y in here if math.isfinite(y)]
+            found.append(
+                f'<rect class="hit" x="{a:.1f}" y="{top:.1f}" width="{b - a:.1f}" '
+                f'height="{abs(up.end - up.start):.1f}" fill="currentColor" fill-opacity="0">'
+                f"<title>{escape(chr(10).join(told))}</title></rect>"
+            )
+        return "".join(found)
 
     def legend_rows(self, width: float) -> int:
         """Lines of text that the legend takes in a panel of this width."""
@@ -239,6 +311,11 @@ class Plot:
         return "".join(parts)
 
 
+def chart_html(plots, **size) -> str:
+    """Plots beside each other as a part of a story's HTML; see side_by_side."""
+    return f'<div class="chart">{without_addresses(side_by_side(plots, **size))}</div>'
+
+
 def _legend_width(mark: _Mark) -> float:
     return HANDLE + 2 * GAP + text_width(str(mark.label), SIZE)
 
@@ -258,8 +335,9 @@ def side_by_side(plots, *, width: float = 316.8, height: float = 236.0) -> str:
     panels = "".join(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {high:g}" '
         f'width="{width:g}pt" role="img" aria-label="{escape(plot.title)}" '
-        f"style=\"{fit};height:auto;font-family:'DejaVu Sans','Verdana',sans-serif\">"
-        f"{plot.svg(width, high, legend_rows=legend_rows)}</svg>"
+        f'style="{fit};height:auto;font-family:{FONT}">'
+        f"<title>{escape(plot.title)}</title>"
+        f"{themed(plot.svg(width, high, legend_rows=legend_rows))}</svg>"
         for plot in plots
     )
     return (
@@ -320,6 +398,11 @@ def _log_ticks(low: float, high: float) -> dict[float, str]:
     return _ticks(low, high, 4)  # too short a range for round numbers
 
 
+def _short(value: float) -> str:
+    """A number in a tooltip."""
+    return _minus(f"{value:,.0f}" if value == round(value) else f"{value:.4g}")
+
+
 def _minus(text: str) -> str:
     return text.replace("-", "\u2212")
 
@@ -370,9 +453,16 @@ def _polyline(x, y, style) -> str:
     )
 
 
-def _dots(x, y, style) -> str:
+def _dots(x, y, style, told=None) -> str:
     color, opacity, radius = style["color"], style["opacity"], style["dot"]
-    circles = "".join(
-        f'<circle cx="{a:.2f}" cy="{b:.2f}" r="{radius:g}"/>' for a, b in zip(x, y, strict=True)
-    )
+    places = [
+        f'<circle cx="{a:.2f}" cy="{b:.2f}" r="{radius:g}"' for a, b in zip(x, y, strict=True)
+    ]
+    if told is None:
+        circles = "".join(f"{place}/>" for place in places)
+    else:
+        circles = "".join(
+            f'{place} class="spot"><title>{escape(text)}</title></circle>'
+            for place, text in zip(places, told, strict=True)
+        )
     return f'<g fill="{color}" fill-opacity="{opacity:g}">{circles}</g>'

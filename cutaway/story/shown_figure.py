@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cutaway.story.design import CATEGORICAL
 from cutaway.story.notebook import chart_of, shown
 
 
@@ -39,7 +40,10 @@ class ShownFigure(Figure):
     def add_subplot(self, *args, **options):
         if "projection" not in options and "polar" not in options:
             options.setdefault("axes_class", ShownAxes)
-        return super().add_subplot(*args, **options)
+        made = super().add_subplot(*args, **options)
+        if hasattr(made, "set_prop_cycle"):
+            made.set_prop_cycle(color=CATEGORICAL)
+        return made
 
     def subplots(self, *args, **options):
         made = super().subplots(*args, **options)

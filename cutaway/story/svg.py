@@ -8,35 +8,31 @@ import numpy as np
 
 from cutaway.errors import RunError, visible
 from cutaway.files import write_atomically
+from cutaway.story.design import FONT, SIGNS, WHITE, declarations, hue
+from cutaway.story.design import KINDS as HUES_OF_KINDS
 from cutaway.story.notebook import shown
 
-# kind of layer -> (its name in the legend, a color that is visible on white and on black)
-KINDS = {
-    "dense": ("dense", "#2b7bba"),
-    "convolution": ("convolution", "#12906a"),
-    "recurrent": ("recurrent", "#8559c4"),
-    "attention": ("attention", "#cf3f76"),
-    "embedding": ("embedding, positions", "#a8790a"),
-    "normalization": ("normalization", "#6f7f92"),
-    "activation": ("activation", "#e8871e"),
-    "pooling": ("pooling, reshaping", "#3fb2c4"),
-    "dropout": ("dropout", "#b4b4b4"),
-    "parameter": ("loose parameter", "#c9b037"),
-    "module": ("other module", "#8a94a3"),
+NAMES = {
+    "embedding": "embedding, positions",
+    "pooling": "pooling, reshaping",
+    "parameter": "loose parameter",
+    "module": "other module",
 }
+# kind of layer -> (its name in the legend, its hue)
+KINDS = {kind: (NAMES.get(kind, kind), HUES_OF_KINDS[kind]) for kind in HUES_OF_KINDS}
 
 STYLE = """
 .cutaway-net { color: inherit; }
-.cutaway-net text { font: 12px system-ui, sans-serif; fill: currentColor; }
+.cutaway-net text { font: 12px FONT; fill: currentColor; }
 .cutaway-net .strong { font-weight: 600; }
 .cutaway-net .small { font-size: 11px; opacity: .78; }
 .cutaway-net .number { font-size: 11px; font-variant-numeric: tabular-nums; }
-.cutaway-net .paper { fill: var(--paper, #fff); fill-opacity: .93; }
+.cutaway-net .paper { fill: var(--paper, WHITE); fill-opacity: .93; }
 .cutaway-net .faint { opacity: .7; }
 .cutaway-net .node { fill: currentColor; fill-opacity: .05; stroke: currentColor;
   stroke-width: 1.2; }
-.cutaway-net .positive { stroke: #2b7bba; }
-.cutaway-net .negative { stroke: #d95f0e; stroke-dasharray: 5 3; }
+.cutaway-net .positive { stroke: POSITIVE; }
+.cutaway-net .negative { stroke: NEGATIVE; stroke-dasharray: 5 3; }
 .cutaway-net .under { stroke: currentColor; stroke-opacity: .9; stroke-linecap: round; }
 .cutaway-net .dim { opacity: .3; }
 .cutaway-net .node.lit { stroke-width: 3; fill-opacity: .2; }
@@ -53,13 +49,19 @@ STYLE = """
   stroke-opacity: .7; }
 .cutaway-net .block.lit, .cutaway-net .pill.lit, .cutaway-net .frame.lit { stroke-width: 3.5;
   stroke-opacity: 1; }
-""" + "".join(f".cutaway-net .{kind} {{ fill: {color}; }}\n" for kind, (_, color) in KINDS.items())
+"""
+STYLE = (
+    STYLE.replace("POSITIVE", hue(SIGNS["positive"]))
+    .replace("NEGATIVE", hue(SIGNS["negative"]))
+    .replace("FONT", FONT)
+    .replace("WHITE", WHITE)
+) + "".join(f".cutaway-net .{kind} {{ fill: {hue(name)}; }}\n" for kind, (_, name) in KINDS.items())
 
 # as a file of its own, where no page sets the colors; within a page, :root is the page
-ALONE = """
-svg.cutaway-net:root { color: #1c2430; background: #fff; color-scheme: light dark; }
-@media (prefers-color-scheme: dark) {
-  svg.cutaway-net:root { color: #e6eaf0; background: #14191f; --paper: #14191f; } }
+ALONE = f"""
+svg.cutaway-net:root {{ {declarations(0)} color: var(--ink); background: var(--paper);
+  color-scheme: light dark; }}
+@media (prefers-color-scheme: dark) {{ svg.cutaway-net:root {{ {declarations(1)} }} }}
 """
 
 # relative to the font size, of a wide font, so that no text is wider than estimated

@@ -1,9 +1,8 @@
 """Story: an explanation as text, HTML, data and plot."""
 
-from html import escape
-
 from cutaway.errors import visible
 from cutaway.story.notebook import shown, story_parts
+from cutaway.story.told_html import ACROSS, told_html
 
 WIDTH = 80  # columns of a terminal
 
@@ -22,13 +21,17 @@ class Story:
         """The story as plain numbers, strings, lists and dicts, ready for JSON."""
         raise NotImplementedError
 
+    def answer(self) -> str:
+        """The result in one sentence of plain words, which a page shows first; "": none."""
+        return ""
+
     def latex(self) -> str | None:
         """The formula with its numbers, without dollar signs; None if there is none."""
         return None
 
     def html(self) -> str:
-        """A self-contained fragment of HTML."""
-        return f'<pre class="cutaway-story">{escape(self.text())}</pre>'
+        """A self-contained fragment of HTML: by default the text, with its tables as tables."""
+        return told_html(self.text(ACROSS))
 
     def plot(self, axes=None):
         """The story as a matplotlib plot.

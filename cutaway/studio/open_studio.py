@@ -1,19 +1,25 @@
 """ct.studio: opens a studio of a trainer, a network, data or a run."""
 
 from typing import Any
+from uuid import uuid4
 
 from cutaway.errors import OptionError
 from cutaway.nn import Module
+from cutaway.story.notebook import in_notebook
 from cutaway.studio.session import Session
+from cutaway.studio.still import still_html
 from cutaway.studio.subject import Subject
 from cutaway.train import Trainer
+
+_SESSIONS: list[Session] = []  # that are open
 
 
 class Studio:
     """An open studio: networks that can be trained, looked into and changed. Made by `ct.studio`.
 
     As the last line of a notebook's cell it is the page as a widget; elsewhere `show` opens the
-    page in a browser. Its training runs in a thread of its own, so cells return at once.
+    page in a browser. Its training runs in a thread of its own, so cells return at once. A network
+    is open in one studio at a time: another one, as when a cell runs again, closes the first.
 
     Attributes:
         session: the Session.
@@ -27,13 +33,18 @@ class Studio:
 
     def __init__(self, subject: Subject, *, lesson: dict | None = None):
         self.subject = subject
+        _end_others(subject)
+        self._still = f"cutaway-still-{uuid4().hex[:10]}"  # class of the still picture
+        # drawn before the session's thread has the network to itself
+        self._still_html = still_html(subject, self._still) if in_notebook() else ""
         self.session = Session(subject, lesson=lesson)
         self.session.start()
+        _SESSIONS.append(self.session)
         self._server: Any = None
         self._widget: Any = None
 
     def __repr__(self):
-        where = "" if self._server is None else f", {self._server.url}"
+        where = "" if self._server is None else f", {self._server.url.split('#')[0]}"
         return f"{type(self).__name__}({self.subject.title!r}{where})"
 
     def serve(self, *, port: int = 0) -> str:
@@ -66,12 +77,10 @@ class Studio:
             self.close()
 
     def close(self) -> None:
-        """End the training and the page. The networks keep their weights."""
+        """End the training; the page and the widget say so. The networks keep their weights."""
         self.session.close()
         if self._server is not None:
             self._server.close()
-        if self._widget is not None:
-            self._widget.close()
 
     def __enter__(self):
         return self
@@ -90,20 +99,37 @@ class Studio:
         if self._widget is None:
             from cutaway.studio.widget import new_widget
 
-            self._widget = new_widget(self.session)
+            self._widget = new_widget(self.session, self._still)
         return self._widget
 
-    def _repr_mimebundle_(self, include=None, exclude=None) -> Any:
-        from cutaway.studio.still import still_html
+    def _ipython_display_(self) -> None:
+        """What Jupyter shows: the widget, which hides the still picture that follows it.
 
-        found = self.widget()._repr_mimebundle_(include=include, exclude=exclude)
-        data, *metadata = found if isinstance(found, tuple) else (found,)
-        # without a kernel, on a page that shows notebooks, the picture remains
-        return ({**data, "text/html": still_html(self.subject)}, *metadata)
+        The picture is an output of its own: beside a widget in the same output nothing else is
+        shown, even where no widget works, as on GitHub.
+        """
+        if not self._still_html:
+            print(repr(self))  # IPython in a terminal
+            return
+        from IPython.display import display
+
+        found = self.widget()._repr_mimebundle_()
+        data, *_ = found if isinstance(found, tuple) else (found,)
+        display({**data, "text/plain": repr(self)}, raw=True)
+        display({"text/html": self._still_html, "text/plain": repr(self)}, raw=True)
 
     def _display_(self) -> Any:
         """What marimo shows."""
         return self.widget()
+
+
+def _end_others(subject: Subject) -> None:
+    """No two threads train one network."""
+    for session in list(_SESSIONS):
+        if session.subject.program.net is subject.program.net:
+            session.close("the network was opened in another studio")
+        if session.is_closed:
+            _SESSIONS.remove(session)
 
 
 def studio(

@@ -37,9 +37,11 @@ class Recorder:
     Args:
         session: the Session, which has begun; what is looked at is recorded.
         per_second: frames per second of the recording.
+        most: frames; what comes later is not recorded.
 
     Attributes:
-        messages: what was kept, in its order.
+        messages: what is recorded, in its order.
+        frames: those of them that are frames.
         errors: what went wrong in the session meanwhile.
 
     Example:
@@ -50,28 +52,29 @@ class Recorder:
         ...     recorder.close()
     """
 
-    def __init__(self, session, *, per_second: float = PER_SECOND):
-        self.per_second = per_second
+    def __init__(self, session, *, per_second: float = PER_SECOND, most: int = MOST_FRAMES):
+        self.per_second, self.most = per_second, most
         self.messages: list[bytes] = []
-        self._frames = 0
+        self.frames: list[bytes] = []
         self.errors: list[str] = []
         self._size = 0
         self._last_at = -1.0
+        self._skipped: bytes | None = None  # the newest frame, if it came too soon
         self._wants_views = self._has_views = False
         self._has_come = threading.Event()
         self._client = session.connect(self._take)
         self._client.receive({"type": "hello"})
 
     def wait_for(self, frames: int) -> None:
-        """Wait until so many frames are there, or the session has ended."""
-        while len(self) < frames and not self._is_over:
+        """Wait until so many frames are there, or something went wrong, or the session has ended."""
+        while len(self) < frames and not self._is_over and not self.errors:
             self._has_come.wait(0.5)
             self._has_come.clear()
 
     _is_over = False
 
     def __len__(self):
-        return self._frames
+        return len(self.frames)
 
     def _take(self, message: bytes) -> None:
         header, _ = unpacked(message)
@@ -85,10 +88,11 @@ class Recorder:
             self._wants_views = bool(state["look"]["views"])
         if kind == "frame":
             self._client.receive({"type": "ack", "n": header["n"]})
-            if not self._is_kept(header):
+            self._skipped = None if self._is_kept(header) else message
+            if self._skipped is not None:
                 return
             self._last_at = header["at"]
-            self._frames += 1
+            self.frames.append(message)
         if kind in KEPT:
             self.messages.append(message)
             self._size += len(message)
@@ -96,10 +100,14 @@ class Recorder:
     def _is_kept(self, header: dict) -> bool:
         """Whether a frame is one of the recording: neither too many nor before the first views."""
         self._has_views = self._has_views or any(lane["views"] for lane in header["lanes"])
-        if len(self) >= MOST_FRAMES or self._size > MOST_BYTES:
+        if self._is_full:
             return False
         is_due = header["at"] - self._last_at >= 0.9 / self.per_second
         return is_due and (self._has_views or not self._wants_views)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self) >= self.most or self._size > MOST_BYTES
 
     def command(self, command: dict) -> None:
         """Send the session a command, as a page does."""
@@ -129,9 +137,11 @@ class Recorder:
 
     def html(self, title: str) -> str:
         """The page: style, script and frames in one file."""
+        # the state at the end is shown, however soon it came after the frame before
+        last = [] if self._skipped is None or self._is_full else [self._skipped]
         content = {
             "per_second": self.per_second,
-            "messages": base64.b64encode(compressed(self.messages)).decode(),
+            "messages": base64.b64encode(compressed([*self.messages, *last])).decode(),
         }
         text = msgspec.json.encode(content).decode()
         script, style = (self._static(name) for name in ("studio.js", "studio.css"))
@@ -180,15 +190,13 @@ def record(
     session = Session(subject)
     session.start()
     try:
-        recorder = Recorder(session, per_second=per_second)
+        recorder = Recorder(session, per_second=per_second, most=frames)
         names = [name for name, view in VIEWS.items() if view.fits(_first_scene(session))]
         rate = per_second * epochs
-        for command in (
-            {"type": "look", "views": names},
-            {"type": "speed", "unit": "epochs", "per_second": rate},
-            {"type": "play"},
-        ):
-            recorder.command(command)
+        recorder.command({"type": "look", "views": names})
+        recorder.command({"type": "speed", "unit": "epochs", "per_second": rate})
+        recorder.wait_for(1)  # the state at the beginning, with all views
+        recorder.command({"type": "play"})
         recorder.wait_for(frames)
         recorder.close()
         return recorder.write(path, title=subject.title)

@@ -23,6 +23,7 @@ from cutaway.studio.subject import Subject
 from cutaway.studio.surface_message import survey
 from cutaway.studio.telling import tell
 from cutaway.studio.wire import packed
+from cutaway.studio.worst_first import show_next_wrong
 
 REMEMBER_SECONDS = 0.25  # between two remembered states while it plays
 MEMORY_SECONDS = 0.5  # between two messages of what is remembered
@@ -45,7 +46,9 @@ class Session:
         doctor: the LiveDoctor.
         look: the Look.
         is_playing: whether it trains.
+        worst_row: the row that was last shown for being predicted badly.
         phase: how far the next step was led: None, "forward" or "backward".
+        why_closed: said when it has ended.
     """
 
     def __init__(self, subject: Subject, *, lesson: dict | None = None):
@@ -53,7 +56,9 @@ class Session:
         self.pace, self.look = Pace(), Look()
         self.is_playing = False
         self.phase: str | None = None
+        self.worst_row: int | None = None
         self.error: BaseException | None = None
+        self.why_closed = ""
         self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._clients: list[Client] = []
         self._background = Background(self._todo.put)
@@ -98,12 +103,17 @@ class Session:
     def close(self, why: str = "the studio was closed") -> None:
         """End the thread."""
         if not self._is_closed.is_set():
-            self._todo.put(lambda: self.say({"type": "closed", "why": why}))
+            self._todo.put(lambda: self._say_closed(why))
             self._todo.put(None)
         atexit.unregister(self.close)
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
         self._background.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether its thread has ended."""
+        return self._is_closed.is_set()
 
     # the thread
 
@@ -117,7 +127,7 @@ class Session:
         except BaseException as error:
             self.error = error
             say_where(error)
-            self.say({"type": "closed", "why": f"the studio failed: {error!r}"})
+            self._say_closed(f"the studio failed: {error!r}")
         finally:
             self._is_closed.set()
 
@@ -247,6 +257,8 @@ class Session:
 
     def _publish(self) -> None:
         now = time.monotonic()
+        for client in self._clients:
+            client.show_life(now)
         if not self._is_new or not any(client.has_room(now) for client in self._clients):
             return
         if self.is_playing and not self.pace.is_time_for_frame(now):
@@ -276,6 +288,7 @@ class Session:
             "type": "frame",
             "n": self._frames,
             "at": now - self._began,
+            "made": time.time(),
             "playing": self.is_playing,
             "phase": self.phase,
             "lanes": lanes,
@@ -307,6 +320,10 @@ class Session:
                 self._say_memory_at = now + MEMORY_SECONDS
 
     # saying
+
+    def _say_closed(self, why: str) -> None:
+        self.why_closed = why
+        self.say({"type": "closed", "why": why})
 
     def say(self, message: dict[str, Any]) -> None:
         """Tell all clients."""
@@ -343,12 +360,17 @@ class Session:
 
     def greet(self, client: Client) -> None:
         """Tell a client everything that it needs to begin."""
-        client.deliver(packed(greeting(self)))
+        for message in (greeting(self), *self.lanes.compiling()):
+            client.deliver(packed(message))
         self._is_new = True
 
     def survey(self, number: int, client: Client) -> None:
         """Send a client the loss around a network, and where optimizers would go from there."""
         survey(self, self.lanes.lane(number), client, self._background)
+
+    def show_next_wrong(self, number: int, client: Client) -> None:
+        """Look at the row that a network predicts worst, or at the next one after it."""
+        show_next_wrong(self, self.lanes.lane(number), client, self._background)
 
     def tell(self, click, client: Client) -> None:
         """Answer a click with a story."""

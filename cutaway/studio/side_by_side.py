@@ -99,8 +99,14 @@ class LaneSet:
             self._prepare_others(lane)
             self._changed()
 
-        self._say({"type": "compiling", "lane": lane.number, "what": "the training step"})
+        self._say(_compiling(lane.number, "the training step"))
         self._background.run("compile", training.prepare, ready, _raised)
+
+    def compiling(self) -> list[dict[str, Any]]:
+        """The messages of what is compiled now, for a client that comes later."""
+        found = [_compiling(lane.number, "the training step") for lane in self if not lane.is_ready]
+        pending = self._pending.items()
+        return found + [_compiling(number, change.words[-1]) for number, change in pending]
 
     def _prepare_others(self, lane: Lane) -> None:
         """Compile what is not needed for the next step: validation, forward and backward."""
@@ -217,7 +223,7 @@ class LaneSet:
         training = self._training_after(lane, wanted)  # raises before anything is pending
         shown = FrameViews(lane.scene(self.look(), training))
         self._pending[number] = wanted
-        self._say({"type": "compiling", "lane": number, "what": words})
+        self._say(_compiling(number, words))
         parts = {"compile": training.prepare, "frames": shown.prepare}
         left = set(parts)
 
@@ -378,6 +384,10 @@ class LaneSet:
     def describe(self, lane: Lane) -> None:
         """Say what a lane's network is now."""
         self._say(lane.description(self.look()))
+
+
+def _compiling(number: int, what: str) -> dict[str, Any]:
+    return {"type": "compiling", "lane": number, "what": what}
 
 
 def _raised(error: Exception) -> None:

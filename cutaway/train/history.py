@@ -98,6 +98,7 @@ class History:
         """
         from matplotlib.ticker import MaxNLocator
 
+        from cutaway.story.design import BLUE, GRAY
         from cutaway.story.panels import legend_above, new_figure
 
         metrics = [c[4:] for c in self.columns if c.startswith("val_") and c != "val_loss"]
@@ -105,9 +106,14 @@ class History:
         figure = new_figure(4.2 * len(panels), 3.2)
         for k, name in enumerate(panels):
             axes = figure.add_subplot(1, len(panels), k + 1)
-            for column, label in ((name, "training"), (f"val_{name}", "validation")):
+            first = GRAY if f"val_{name}" in self.columns else BLUE
+            for column, label, color in (
+                (name, "training", first),
+                (f"val_{name}", "validation", BLUE),
+            ):
                 if column in self.columns:
-                    axes.plot(self["epoch"], self[column], label=label, linewidth=1.5)
+                    look = {"color": color, "linewidth": 1.5}
+                    axes.plot(self["epoch"], self[column], label=label, **look)
             axes.set_title(name.replace("_", " "))
             axes.set_xlabel("epoch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))

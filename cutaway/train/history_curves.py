@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cutaway.story.figures import BLUE, GRAY, ORANGE
+from cutaway.story.design import BLUE, GRAY, ORANGE
 from cutaway.story.plot import Plot
 
 

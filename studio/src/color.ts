@@ -1,37 +1,25 @@
 // Colors that carry signs, classes and magnitudes; they follow the page's light or dark mode.
 
-export type Rgb = [number, number, number];
+import { DARK, DARK_HUES, LIGHT, LIGHT_HUES, type Rgb } from "./tokens";
 
-const BLUE: Rgb = [43, 123, 186];
-const ORANGE: Rgb = [217, 95, 14];
-// blue and orange are told apart by all kinds of color blindness; the rest follow in the order in
-// which they stay apart from those before them
-const CLASSES: Rgb[] = [
-  BLUE,
-  ORANGE,
-  [18, 144, 106],
-  [133, 89, 196],
-  [168, 121, 10],
-  [207, 63, 118],
-  [63, 178, 196],
-  [111, 127, 146],
-];
+export type { Rgb };
 
 const media = matchMedia("(prefers-color-scheme: dark)");
 
 /** Whether it is dark: as the notebook around it says, otherwise as the system does. */
 export const dark = {
   get matches(): boolean {
-    const { jpThemeLight, vscodeThemeKind } = document.body.dataset;
+    const { jpThemeLight, vscodeThemeKind, theme } = document.body.dataset; // theme: marimo
     if (jpThemeLight !== undefined) return jpThemeLight === "false";
     if (vscodeThemeKind !== undefined) return !vscodeThemeKind.includes("light");
+    if (theme !== undefined) return theme === "dark";
     return media.matches;
   },
   /** Call `changed` whenever it becomes the other; returns what ends that. */
   watch(changed: () => void): () => void {
     const watched = new MutationObserver(changed);
     watched.observe(document.body, {
-      attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"],
+      attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "data-theme"],
     });
     media.addEventListener("change", changed);
     return () => {
@@ -48,16 +36,22 @@ export function css([red, green, blue]: Rgb, alpha = 1): string {
 
 /** Of two classes the second is the positive one, as the network's output has it. */
 export function classColor(index: number, classes = 3): Rgb {
-  return CLASSES[(classes === 2 ? 1 - index : index) % CLASSES.length]!;
+  const hues = dark.matches ? DARK_HUES : LIGHT_HUES;
+  return hues[(classes === 2 ? 1 - index : index) % hues.length]!;
+}
+
+/** The colors of the page's mode. */
+export function mode(): typeof LIGHT {
+  return dark.matches ? DARK : LIGHT;
 }
 
 export function signColor(value: number): Rgb {
-  return value < 0 ? (dark.matches ? [240, 140, 70] : ORANGE) : dark.matches ? [92, 165, 222] : BLUE;
+  return value < 0 ? mode().negative : mode().positive;
 }
 
 /** Paper, the middle of every scale. */
 export function paper(): Rgb {
-  return dark.matches ? [24, 30, 37] : [255, 255, 255];
+  return mode().paper;
 }
 
 export function mix(from: Rgb, to: Rgb, share: number): Rgb {
@@ -77,7 +71,7 @@ export function sequential(value: number): Rgb {
 
 /** Ink for text on that color. */
 export function inkOn([red, green, blue]: Rgb): string {
-  return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "#16202b" : "#fff";
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? css(LIGHT.ink) : css(LIGHT.paper);
 }
 
 /** The 256 colors of a scale, as bytes for ImageData. */

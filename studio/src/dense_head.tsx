@@ -13,8 +13,9 @@ export function ColumnHead(props: { column: Column; lane: number; at: number; la
   const name = at === 0 ? "Input" : at === last ? "Output" : `Hidden ${at}`;
   const live = !store.link.recorded;
   const most = store.options.value.most_units ?? 256;
-  const units = (by: number) =>
-    store.send({ type: "units", lane, path: column.key, count: column.units + by });
+  const change = (by: number) => ({ type: "units", lane, path: column.key, count: column.units + by });
+  const units = (by: number) => store.send(change(by));
+  const ahead = (by: number) => () => store.ahead(change(by));
   return (
     <div class="column-head" style={{ left: px(column.x) }}>
       <div class="column-name">
@@ -39,6 +40,8 @@ export function ColumnHead(props: { column: Column; lane: number; at: number; la
             class="tiny"
             aria-label={`One unit fewer in ${name}`}
             disabled={column.units <= 1}
+            onPointerEnter={ahead(-1)}
+            onFocus={ahead(-1)}
             onClick={() => units(-1)}
           >
             <Icon name="minus" />
@@ -52,6 +55,8 @@ export function ColumnHead(props: { column: Column; lane: number; at: number; la
             class="tiny"
             aria-label={`One unit more in ${name}`}
             disabled={column.units >= most}
+            onPointerEnter={ahead(1)}
+            onFocus={ahead(1)}
             onClick={() => units(1)}
           >
             <Icon name="plus" />

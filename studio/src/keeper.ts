@@ -16,6 +16,7 @@ export class Keeper {
   /** What a recording that begins now has to begin with. */
   private latest = new Map<string, ArrayBuffer>();
   private frame: ArrayBuffer | null = null;
+  private kept: ArrayBuffer | null = null;
   private messages: ArrayBuffer[] = [];
   private lastAt = -Infinity;
 
@@ -25,7 +26,7 @@ export class Keeper {
       this.frame = message;
       if (!this.isRecording.peek() || head.at - this.lastAt < 0.9 / PER_SECOND) return;
       this.lastAt = head.at;
-      this.keep(message, 1);
+      this.keepFrame();
       return;
     }
     if (type === "hello") {
@@ -44,6 +45,11 @@ export class Keeper {
     if (this.isRecording.peek()) this.keep(message, 0);
   }
 
+  private keepFrame(): void {
+    if (this.frame && this.frame !== this.kept) this.keep(this.frame, 1);
+    this.kept = this.frame;
+  }
+
   private keep(message: ArrayBuffer, frames: 0 | 1): void {
     if (this.isFull.peek()) return;
     this.messages.push(message);
@@ -55,11 +61,12 @@ export class Keeper {
     this.drop();
     this.isRecording.value = true;
     for (const message of this.latest.values()) this.keep(message, 0);
-    if (this.frame) this.keep(this.frame, 1);
+    this.keepFrame();
   }
 
   drop(): void {
     this.messages = [];
+    this.kept = null;
     this.size.value = this.frames.value = 0;
     this.lastAt = -Infinity;
     this.isRecording.value = false;
@@ -67,6 +74,7 @@ export class Keeper {
 
   /** The page of what was kept, which ends with that. */
   async page(title: string, files: { script: string; style: string }): Promise<Blob> {
+    this.keepFrame(); // the last one may have come soon after the one before
     const page = await pageOf(title, PER_SECOND, this.messages, files);
     this.drop();
     return page;

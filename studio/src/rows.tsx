@@ -55,6 +55,15 @@ export function RowPicker() {
             <Icon name="next" />
           </button>
           <span class="soft small">of {count(many)}</span>
+          <button
+            class="worst"
+            data-do="wrong"
+            title="Go to the row that is predicted worst, and then to the next one"
+            onClick={() => store.send({ type: "wrong", lane })}
+          >
+            {subject.classes ? "Wrong" : "Worst"} {singular(subject.examples)}
+          </button>
+          {store.worst.value && <span class="soft small">{store.worst.value}</span>}
         </div>
       )}
       <Picture />

@@ -69,6 +69,10 @@ export class Store {
   waiting = signal<number | null>(null);
   surface = signal<Message | null>(null);
   keeper = new Keeper();
+  /** Which of the wrong rows is looked at, in words. */
+  worst = signal("");
+  private lastAhead = "";
+  private speedometer = { drawn: 0, delays: [] as number[] };
   lesson = signal<Lesson | null>(null);
   lessonStep = signal(0);
   /** The weight, neuron, bias ... that the story tells of. */
@@ -134,6 +138,14 @@ export class Store {
     this.waiting.value = id;
     const asked = what === "bias" ? "weight" : what; // both are elements of a parameter
     this.send({ type: "click", id, lane: this.lane.value, what: asked, path, index });
+  }
+
+  /** The pointer is at a button: what it would ask for is compiled, once. */
+  ahead(change: Record<string, unknown>): void {
+    const key = JSON.stringify(change);
+    if (this.link.recorded || key === this.lastAhead) return;
+    this.lastAhead = key;
+    this.send({ type: "ahead", change });
   }
 
   closeStory(): void {
@@ -242,6 +254,12 @@ export class Store {
     finding_gone: ({ lane, id }) => {
       this.findings.value = this.findings.value.filter((one) => one.lane !== lane || one.id !== id);
     },
+    worst: (head) => {
+      const rows = head.set === "training" ? "training rows" : "validation rows";
+      this.worst.value = head.count
+        ? `${head.rank} of ${head.count}, worst first`
+        : `none of ${head.of} ${rows} is wrong`;
+    },
     compiling: (head) => {
       this.compiling.value = { ...this.compiling.value, [head.lane]: head.what };
     },
@@ -296,8 +314,27 @@ export class Store {
     // canvases are painted by now; what Preact renders follows before the next task
     setTimeout(() => {
       const ms = performance.now() - began;
+      this.measure(newest.head.made);
       for (const one of queued) this.link.drawn(one.head.n, ms);
     });
+  }
+
+  /** For benchmarks: frames on the screen, and the 95th percentile from made to drawn, in ms. */
+  private measure(made: number | undefined): void {
+    this.speedometer.drawn++;
+    if (made === undefined) return;
+    const { delays } = this.speedometer;
+    delays.push(performance.timeOrigin + performance.now() - 1000 * made);
+    if (delays.length > 400) delays.shift();
+  }
+
+  /** {drawn, delay} so far. */
+  measured(): { drawn: number; delay: number } {
+    const sorted = [...this.speedometer.delays].sort((a, b) => a - b);
+    return {
+      drawn: this.speedometer.drawn,
+      delay: sorted[Math.floor(0.95 * sorted.length)] ?? 0,
+    };
   }
 
   /** While a view's program is compiled, frames come without views: the last ones stay, dimmed. */

@@ -8,6 +8,7 @@ import pytest
 
 from cutaway.diagram import dropout_story
 from cutaway.errors import OptionError
+from cutaway.story.design import hue
 
 
 def test_kept_units_are_scaled_and_dropped_ones_are_zero():
@@ -40,7 +41,7 @@ def test_edges_of_dropped_units_are_not_drawn():
     before, after = story.html().split("(b) after dropout</title>")
     assert before.count('class="wire"') == 3 * 5 + 5 * 5 + 5
     assert after.count('class="wire"') == sum(a * b for a, b in itertools.pairwise(kept))
-    assert after.count('stroke="#d95f0e"') == 10 - sum(kept[1:-1])
+    assert after.count(f'stroke="{hue("orange")}"') == 10 - sum(kept[1:-1])
     text = str(story)
     assert max(map(len, text.splitlines())) <= 80 and "units, not layers" in text
     json.dumps(story.to_dict())

@@ -165,7 +165,7 @@ def test_every_story_fits_a_terminal(name, scale):
         optimizer.step()
     assert story.name == "w_21^(2)"
     assert max(map(columns, story.text().splitlines())) <= WIDTH
-    assert "<pre" in story._repr_html_()
+    assert "cutaway-told" in story._repr_html_()
 
 
 def test_schedule_group_decay_and_clipping_stand_in_the_story():

@@ -101,7 +101,7 @@ def test_every_kind_of_plot_of_stories_shows_itself(why):
 def test_a_story_is_typeset_with_exact_values_and_its_plot_and_prints_as_before(why):
     story = why.gradient("0.weight", (1, 0))
     html = story._repr_html_()
-    assert html.count("<math") == 1 and html.count("<svg") == 1 and "<pre" in html
+    assert html.count("<math") == 1 and html.count("<svg") == 1 and "cutaway-told" in html
     assert repr(story) == story.text()
     exact = re.findall(r'class="exact" title="([^"]+)">([^<]+)<', html)
     assert exact and all(f"{float(long):.4g}" == f"{float(short):.4g}" for long, short in exact)

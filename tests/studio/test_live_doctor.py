@@ -49,6 +49,7 @@ def first_gradient(watcher, lane: int) -> float:
     return float(np.linalg.norm(training.backward()["0.weight"]))
 
 
+@pytest.mark.slow
 def test_ten_sigmoid_layers_have_a_vanishing_gradient_and_the_prescription_beside_learns():
     with Watcher(vanishing()) as watcher:
         found = found_in(watcher, speed=60)
@@ -137,6 +138,7 @@ def test_an_undefined_operation_is_found_with_its_layer_and_told_from_a_divergen
         assert "undefined" in found["text"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [spirals, lambda: subject_of_data(STUDENTS, "passed")])
 def test_a_healthy_training_at_full_speed_has_no_finding(make):
     with Watcher(make()) as watcher:

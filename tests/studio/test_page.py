@@ -69,7 +69,7 @@ def test_a_click_on_a_weight_tells_what_explain_tells(browser):
         page.click("[data-do=batch]")
         at_step(page, 1)
         page.click('.edge-number[data-path="0.weight"][data-index="1,2"]')
-        page.wait("document.querySelector('.story')?.innerText.includes('w_23')")
+        page.wait("document.querySelector('.story')?.innerText.includes('0.weight[1, 2]')")
         subject, program = studio.session.subject, studio.session.lanes.lane(0).program
         row = subject.training[0]
         why = program.explain(subject.x[row], subject.y[row], names=["a", "b"])

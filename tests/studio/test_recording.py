@@ -2,19 +2,23 @@
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cutaway.errors import OptionError, RunError
 from cutaway.studio import Studio
-from cutaway.studio.recorder import Recorder, compressed
+from cutaway.studio.recorder import Recorder, compressed, record
 from cutaway.studio.session import Session
 from cutaway.studio.wire import unpacked
 from tests.studio.chromium import Chromium, Page
-from tests.studio.watching import new_subject
+from tests.studio.watching import SECONDS, Watcher, new_subject
 
 ALL = ["weights", "values", "neurons", "boundary", "points", "output", "gradients"]
+SHOWN_STEP = "+document.querySelector('[data-number=step]').dataset.value"
+NODES = "document.querySelectorAll('.value[data-path=\"1\"]').length"
 TITLE = "</script><script>document.title='caught'</script> <!-- <script> & co"
 
 
@@ -33,17 +37,29 @@ def recorded(title: str = "points") -> Recorder:
     try:
         recorder = Recorder(session, per_second=1e6)
         recorder.command({"type": "look", "views": ALL})
-        recorder.wait_for(1)
+        until(recorder, step=0, width=3)
         for count in range(1, 6):
             if count == 3:
                 recorder.command({"type": "units", "path": "0", "count": 4})
-            before = len(recorder)
+                until(recorder, step=14, width=4)
             recorder.command({"type": "step", "unit": "batch", "count": 7})
-            recorder.wait_for(before + 2)
+            until(recorder, step=7 * count, width=3 if count < 3 else 4)
         recorder.close()
     finally:
         session.close()
     return recorder
+
+
+def until(recorder: Recorder, *, step: int, width: int) -> None:
+    """Wait for a frame of this step and with so many hidden units."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        for header, arrays in map(unpacked, recorder.frames[-1:]):
+            hidden = arrays.get("0/values/1")
+            if header["lanes"][0]["step"] == step and hidden is not None and hidden.size == width:
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"no frame of step {step} with {width} hidden units")
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +78,9 @@ def opened(browser: Chromium, path: Path) -> Iterator[Page]:
 
 
 def seek(page: Page, frame: int) -> None:
+    slider = "document.querySelector('.scrubber input')"
     page.value(
-        f"""(() => {{ const slider = document.querySelector('.scrubber input');
-        slider.value = {frame}; slider.dispatchEvent(new Event('input', {{ bubbles: true }})); }})()"""
+        f"{slider}.value = {frame}; {slider}.dispatchEvent(new Event('input', {{bubbles: true}}))"
     )
 
 
@@ -90,16 +106,12 @@ def test_a_file_shows_the_numbers_of_each_frame_forward_and_back(browser, record
             if "0/values/1" not in arrays:
                 continue  # its views were being compiled
             seek(page, place)
-            page.wait(f"{shown_step} === {header['lanes'][0]['step']}")
-            page.wait(f"{nodes} === {arrays['0/values/1'].size}")
+            page.wait(f"{SHOWN_STEP} === {header['lanes'][0]['step']}")
+            page.wait(f"{NODES} === {arrays['0/values/1'].size}")
             assert shown(page, "1") == arrays["0/values/1"].tolist()
             assert shown(page, "2") == arrays["0/values/2"].tolist()
             if header["lanes"][0]["loss"] is not None:
                 assert page.number("[data-number=loss]") == header["lanes"][0]["loss"]
-
-
-shown_step = "+document.querySelector('[data-number=step]').dataset.value"
-nodes = "document.querySelectorAll('.value[data-path=\"1\"]').length"
 
 
 def test_what_a_title_or_the_script_contains_does_not_end_the_script(browser, tmp_path):
@@ -121,10 +133,10 @@ def test_frames_take_less_than_half_of_their_bytes(recorder):
 def test_the_page_saves_what_it_has_shown_as_such_a_file(browser, tmp_path):
     with Studio(new_subject((2, 3, 1))) as studio:
         page = browser.open(studio.serve(), "saving")
-        page.wait("document.querySelectorAll('.value[data-value]').length > 3")
+        page.wait("+document.querySelector('.value[data-path=\"1\"]')?.dataset.value")
         page.click("[data-do=record]")
         page.click("[data-do=batch]")
-        page.wait(f"{shown_step} === 1")
+        page.wait(f"{SHOWN_STEP} === 1")
         page.wait("+document.querySelector('[data-number=recorded]').dataset.value > 1")
         loss = page.number("[data-number=loss]")
         hidden = shown(page, "1")
@@ -135,6 +147,45 @@ def test_the_page_saves_what_it_has_shown_as_such_a_file(browser, tmp_path):
     with opened(browser, tmp_path / "saved.html") as page:
         last = int(page.value("document.querySelector('.scrubber input').max"))
         seek(page, last)
-        page.wait(f"{shown_step} === 1")
+        page.wait(f"{SHOWN_STEP} === 1")
         assert page.number("[data-number=loss]") == loss
         assert shown(page, "1") == hidden
+
+
+def test_a_recorder_keeps_frames_as_they_came_and_stops_when_it_is_closed():
+    with Watcher(new_subject()) as watcher:
+        recorder = Recorder(watcher.session, per_second=1000)
+        watcher.send(type="step", unit="batch", count=3)
+        watcher.frame_at(3)
+        recorder.wait_for(2)
+        recorder.close()
+        watcher.settled()
+        count = len(recorder)
+        watcher.send(type="step", unit="batch", count=3)
+        watcher.frame_at(6)
+        watcher.settled()
+        assert len(recorder) == count
+        header, arrays = unpacked(recorder.frames[-1])
+        assert header["lanes"][0]["step"] == 3
+        assert len(arrays["0/loss/value"]) == 3
+
+
+def test_frames_before_the_first_views_are_no_part_of_a_recording(recorder):
+    first, _ = unpacked(recorder.frames[0])
+    assert first["lanes"][0]["views"]
+
+
+def test_a_subject_is_recorded_from_its_beginning_in_as_many_frames_as_asked_for(browser, tmp_path):
+    with opened(browser, record(new_subject((2, 3, 1)), tmp_path / "a.html", frames=6)) as page:
+        assert page.value("document.querySelector('.scrubber input').max") == "5"
+        assert page.number("[data-number=step]") == 0
+        seek(page, 5)
+        page.wait(f"{SHOWN_STEP} > 0")
+
+
+def test_what_cannot_be_recorded_is_said(tmp_path):
+    with pytest.raises(OptionError, match="frames is 1"):
+        record(new_subject(), tmp_path / "a.html", frames=1)
+    with pytest.raises(RunError):
+        record(new_subject(), tmp_path, frames=2)
+    assert list(tmp_path.iterdir()) == []

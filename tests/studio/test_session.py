@@ -275,7 +275,7 @@ def test_the_surface_comes_and_the_network_trains_on():
     with Watcher(new_subject()) as watcher:
         watcher.send(type="step", unit="batch", count=4)
         watcher.frame_at(4)
-        header, arrays = watcher.ask("surface", type="surface")
+        _, arrays = watcher.ask("surface", type="surface")
         assert arrays["surface/loss"].shape == (31, 31)
         ways = [name for name in arrays if name.startswith("surface/paths/")]
         assert len(ways) == 4
@@ -283,3 +283,16 @@ def test_the_surface_comes_and_the_network_trains_on():
         watcher.send(type="step", unit="batch", count=6)
         watcher.frame_at(10)
         expect_equal(state_of(watcher), fitted(2))
+
+
+def test_the_worst_rows_are_the_wrong_ones_the_surest_first():
+    with Watcher(new_subject()) as watcher:
+        subject, net = watcher.session.subject, watcher.session.lanes.lane(0).program.net
+        z = net(subject.x[subject.training]).numpy()[:, 0]
+        truth = subject.y[subject.training][:, 0] > 0.5
+        wrong = np.flatnonzero((z > 0) != truth)
+        surest = wrong[np.argsort(-np.abs(z[wrong]), kind="stable")]
+        for rank in (1, 2):
+            header, _ = watcher.ask("worst", type="wrong")
+            assert (header["count"], header["rank"]) == (len(wrong), rank)
+            assert watcher.session.look.row == surest[rank - 1]

@@ -44,13 +44,39 @@ def new_subject(sizes=(2, 6, 5, 1), *, batch_size: int = 16) -> Subject:
     )
 
 
-class Watcher:
+class Inbox:
+    """Messages of a session, which can be waited for."""
+
+    def __init__(self):
+        self.messages: list[tuple[dict, dict]] = []
+        self._arrived = threading.Condition()
+
+    def put(self, header: dict, arrays: dict) -> None:
+        """A message has come."""
+        with self._arrived:
+            self.messages.append((header, arrays))
+            self._arrived.notify_all()
+
+    def wait(self, *types: str, begin: int = 0, when=lambda header: True) -> tuple[dict, dict]:
+        """The first message of these types from number `begin` on that `when` says yes to."""
+
+        def found():
+            for header, arrays in self.messages[begin:]:
+                if header["type"] in types and when(header):
+                    return header, arrays
+            return None
+
+        with self._arrived:
+            assert self._arrived.wait_for(found, SECONDS), f"no {types} came"
+            return found()
+
+
+class Watcher(Inbox):
     """A session with one client that acknowledges each frame."""
 
     def __init__(self, subject: Subject, **options):
+        super().__init__()
         self.session = Session(subject, **options)
-        self.messages: list[tuple[dict, dict]] = []
-        self._arrived = threading.Condition()
         self.client = self.session.connect(self._take)
 
     def __enter__(self):
@@ -66,9 +92,7 @@ class Watcher:
         header, arrays = unpacked(message)
         if header["type"] == "frame":
             self.client.receive({"type": "ack", "n": header["n"]})
-        with self._arrived:
-            self.messages.append((header, arrays))
-            self._arrived.notify_all()
+        self.put(header, arrays)
 
     def send(self, **command):
         """Send a command."""
@@ -76,23 +100,9 @@ class Watcher:
 
     def ask(self, *answers: str, **command) -> tuple[dict, dict]:
         """Send a command and wait for one of these messages after it."""
-        with self._arrived:
-            begin = len(self.messages)
+        begin = len(self.messages)
         self.send(**command)
         return self.wait(*answers, begin=begin)
-
-    def wait(self, *types: str, begin: int = 0, when=lambda header: True) -> tuple[dict, dict]:
-        """The first message of these types from number `begin` on that `when` says yes to."""
-
-        def found():
-            for header, arrays in self.messages[begin:]:
-                if header["type"] in types and when(header):
-                    return header, arrays
-            return None
-
-        with self._arrived:
-            assert self._arrived.wait_for(found, SECONDS), f"no {types} came"
-            return found()
 
     def frame_at(self, step: int, lane: int = 0) -> tuple[dict, dict]:
         """The next frame with a lane at this step."""

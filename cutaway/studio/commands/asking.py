@@ -39,3 +39,12 @@ class TryFinding(Command, tag="try_finding"):
 
     def apply(self, session, client):
         session.try_finding(self.lane, self.finding)
+
+
+class NextWrong(Command, tag="wrong"):
+    """Look at the row of the set that is predicted worst, or at the next one after it."""
+
+    lane: Place = 0
+
+    def apply(self, session, client):
+        session.show_next_wrong(self.lane, client)

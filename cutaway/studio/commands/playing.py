@@ -1,5 +1,6 @@
 """Commands that let the training run, stop and show something else."""
 
+import time
 from typing import Annotated, Literal
 
 import msgspec
@@ -40,7 +41,7 @@ class Report(Command, tag="report"):
     ms: float
 
     def apply(self, session, client):
-        client.report(self.drawn, self.ms)
+        client.report(self.drawn, self.ms, time.monotonic())
 
 
 class Play(Command, tag="play"):
