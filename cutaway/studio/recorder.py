@@ -66,7 +66,7 @@ class Recorder:
         self._client.receive({"type": "hello"})
 
     def wait_for(self, frames: int) -> None:
-        """Wait until so many frames are there, or something went wrong, or the session has ended."""
+        """Wait for so many frames, for an error, or for the end of the session."""
         while len(self) < frames and not self._is_over and not self.errors:
             self._has_come.wait(0.5)
             self._has_come.clear()
