@@ -105,6 +105,7 @@ export function drawChart(
   }
   brush.textBaseline = "alphabetic";
   for (const mark of ticks(start, last, clamp(wide / 70, 2, 8))) {
+    if (!Number.isInteger(mark)) continue;
     const text = count(mark);
     const half = brush.measureText(text).width / 2;
     brush.textAlign = "center";
@@ -143,7 +144,9 @@ function drawLine(
   if (smooth) {
     brush.globalAlpha = 1;
     brush.lineWidth = 1.8;
-    trace(brush, steps, runningMean(values), xOf, yOf);
+    // at its ends the mean of few values says nothing
+    const edge = Math.round(values.length / 120);
+    trace(brush, steps.slice(edge, -edge), runningMean(values).slice(edge, -edge), xOf, yOf);
   }
   brush.globalAlpha = 1;
   brush.setLineDash([]);

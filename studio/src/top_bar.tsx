@@ -15,7 +15,9 @@ export function TopBar() {
       <div class="title">
         <h1 title={subject?.title}>{subject?.title ?? "Cutaway studio"}</h1>
         <p class="soft small">
-          {subject ? `${words(subject.kind)}, ${words(subject.task)}` : store.status.value.text}
+          {subject
+            ? [...new Set([subject.kind, subject.task])].filter(Boolean).map(words).join(", ")
+            : store.status.value.text}
         </p>
       </div>
       {store.link.recorded ? <Scrubber /> : <Transport />}
@@ -125,13 +127,13 @@ function Record() {
   const many = keeper.frames.value;
   return (
     <span class="group record" role="group" aria-label="Recording">
-      <button class="current" data-do="save" disabled={saving.value || !many} onClick={save}>
+      <button class="current" data-do="save" title="End the recording and save it" disabled={saving.value || !many} onClick={save}>
         <Icon name="record" />
-        {saving.value ? "Saving" : "Save as HTML"}
-        <span class="soft small" data-number="recorded" data-value={many}>
+        <span>{saving.value ? "Saving" : "Save as HTML"}</span>
+        <b class="soft small" data-number="recorded" data-value={many}>
           {many}
           {keeper.isFull.value && ", full"}
-        </span>
+        </b>
       </button>
       <button aria-label="Discard the recording" title="Discard" onClick={() => keeper.drop()}>
         <Icon name="close" />
