@@ -2,11 +2,14 @@
 
 import base64
 import re
+import struct
 import threading
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from cutaway.errors import CutawayError, RunError, expect_range
 from cutaway.files import write_atomically
@@ -14,12 +17,13 @@ from cutaway.studio.session import Session
 from cutaway.studio.subject import Subject
 from cutaway.studio.views import VIEWS
 from cutaway.studio.views.contract import Scene
-from cutaway.studio.wire import unpacked
+from cutaway.studio.wire import ALIGNMENT, DTYPES, unpacked
 
 STATIC = Path(__file__).parent / "static"
 PER_SECOND = 15.0
 MOST_FRAMES = 600
 MOST_BYTES = 2**26
+KEPT = ("hello", "lane", "lanes", "state", "finding", "finding_gone", "surface", "frame")
 # the page of a recording loads nothing and asks nobody
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -33,9 +37,11 @@ class Recorder:
     Args:
         session: the Session, which has begun; what is looked at is recorded.
         per_second: frames per second of the recording.
+        most: frames; what comes later is not recorded.
 
     Attributes:
-        frames: the messages, in order.
+        messages: what is recorded, in its order.
+        frames: those of them that are frames.
         errors: what went wrong in the session meanwhile.
 
     Example:
@@ -46,20 +52,22 @@ class Recorder:
         ...     recorder.close()
     """
 
-    def __init__(self, session, *, per_second: float = PER_SECOND):
-        self.per_second = per_second
-        self._setup: list[bytes] = []
+    def __init__(self, session, *, per_second: float = PER_SECOND, most: int = MOST_FRAMES):
+        self.per_second, self.most = per_second, most
+        self.messages: list[bytes] = []
         self.frames: list[bytes] = []
         self.errors: list[str] = []
         self._size = 0
         self._last_at = -1.0
+        self._skipped: bytes | None = None  # the newest frame, if it came too soon
+        self._wants_views = self._has_views = False
         self._has_come = threading.Event()
         self._client = session.connect(self._take)
         self._client.receive({"type": "hello"})
 
     def wait_for(self, frames: int) -> None:
-        """Wait until so many frames are there, or the session has ended."""
-        while len(self) < frames and not self._is_over:
+        """Wait for so many frames, for an error, or for the end of the session."""
+        while len(self) < frames and not self._is_over and not self.errors:
             self._has_come.wait(0.5)
             self._has_come.clear()
 
@@ -75,17 +83,31 @@ class Recorder:
         self._is_over = self._is_over or kind == "closed"
         if kind == "error":
             self.errors.append(header["text"])
-        if kind != "frame":
-            if kind in ("hello", "lane", "lanes", "state", "finding"):
-                self._setup.append(message)
-            return
-        self._client.receive({"type": "ack", "n": header["n"]})
-        is_full = len(self.frames) >= MOST_FRAMES or self._size > MOST_BYTES
-        if is_full or header["at"] - self._last_at < 0.9 / self.per_second:
-            return
-        self._last_at = header["at"]
-        self.frames.append(message)
-        self._size += len(message)
+        if kind in ("hello", "state"):
+            state = header["state"] if kind == "hello" else header
+            self._wants_views = bool(state["look"]["views"])
+        if kind == "frame":
+            self._client.receive({"type": "ack", "n": header["n"]})
+            self._skipped = None if self._is_kept(header) else message
+            if self._skipped is not None:
+                return
+            self._last_at = header["at"]
+            self.frames.append(message)
+        if kind in KEPT:
+            self.messages.append(message)
+            self._size += len(message)
+
+    def _is_kept(self, header: dict) -> bool:
+        """Whether a frame is one of the recording: neither too many nor before the first views."""
+        self._has_views = self._has_views or any(lane["views"] for lane in header["lanes"])
+        if self._is_full:
+            return False
+        is_due = header["at"] - self._last_at >= 0.9 / self.per_second
+        return is_due and (self._has_views or not self._wants_views)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self) >= self.most or self._size > MOST_BYTES
 
     def command(self, command: dict) -> None:
         """Send the session a command, as a page does."""
@@ -104,7 +126,7 @@ class Recorder:
         Raises:
             RunError: there are no frames, or the file cannot be written.
         """
-        if not self.frames:
+        if not len(self):
             raise RunError(
                 "the recording has no frames",
                 expected="a studio that was shown something",
@@ -115,10 +137,11 @@ class Recorder:
 
     def html(self, title: str) -> str:
         """The page: style, script and frames in one file."""
+        # the state at the end is shown, however soon it came after the frame before
+        last = [] if self._skipped is None or self._is_full else [self._skipped]
         content = {
             "per_second": self.per_second,
-            "setup": [_deflated(message) for message in self._setup],
-            "frames": [_deflated(message) for message in self.frames],
+            "messages": base64.b64encode(compressed([*self.messages, *last])).decode(),
         }
         text = msgspec.json.encode(content).decode()
         script, style = (self._static(name) for name in ("studio.js", "studio.css"))
@@ -126,6 +149,7 @@ class Recorder:
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            '<link rel="icon" href="data:,">'
             f"<title>{_escaped(title)}</title><style>{style}</style></head>"
             f'<body><div id="studio"></div>'
             f'<script type="application/json" id="recording">{text}</script>'
@@ -166,15 +190,13 @@ def record(
     session = Session(subject)
     session.start()
     try:
-        recorder = Recorder(session, per_second=per_second)
+        recorder = Recorder(session, per_second=per_second, most=frames)
         names = [name for name, view in VIEWS.items() if view.fits(_first_scene(session))]
         rate = per_second * epochs
-        for command in (
-            {"type": "look", "views": names},
-            {"type": "speed", "unit": "epochs", "per_second": rate},
-            {"type": "play"},
-        ):
-            recorder.command(command)
+        recorder.command({"type": "look", "views": names})
+        recorder.command({"type": "speed", "unit": "epochs", "per_second": rate})
+        recorder.wait_for(1)  # the state at the beginning, with all views
+        recorder.command({"type": "play"})
         recorder.wait_for(frames)
         recorder.close()
         return recorder.write(path, title=subject.title)
@@ -186,14 +208,51 @@ def _first_scene(session: Session) -> Scene:
     return next(iter(session.lanes)).scene(session.look)
 
 
-def _deflated(message: bytes) -> str:
-    return base64.b64encode(zlib.compress(message, 9)).decode()
-
-
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _inside_script(script: str) -> str:
     """JavaScript in which no text ends the element that it stands in."""
-    return re.sub(r"</(script)", r"<\\/\1", script, flags=re.IGNORECASE)
+    script = re.sub(r"</(script)", r"<\\/\1", script, flags=re.IGNORECASE)
+    return script.replace("<!--", r"<\!--")
+
+
+def compressed(messages: Iterable[bytes]) -> bytes:
+    """Messages as a raw stream of deflate, each behind its length (u32).
+
+    An array of a frame stands as the differences of its bytes to those of the array of the same
+    name and size in the frame before, modulo 256: most change little.
+
+    Example:
+        >>> import zlib
+        >>> from cutaway.studio.recorder import compressed
+        >>> from cutaway.studio.wire import packed
+        >>> message = packed({"type": "state"})
+        >>> zlib.decompress(compressed([message]), -15)[4:] == message
+        True
+    """
+    before: dict[str, np.ndarray] = {}
+    stream = zlib.compressobj(9, zlib.DEFLATED, -15)
+    parts = []
+    for message in messages:
+        changed = _differences(message, before)
+        parts += [stream.compress(struct.pack("<I", len(changed))), stream.compress(changed)]
+    return b"".join([*parts, stream.flush()])
+
+
+def _differences(message: bytes, before: dict[str, np.ndarray]) -> bytes:
+    (length,) = struct.unpack_from("<I", message)
+    header = msgspec.json.decode(message[4 : 4 + length])
+    if header["type"] != "frame":
+        return message
+    begin = 4 + length + -(4 + length) % ALIGNMENT
+    content = np.frombuffer(message, np.uint8)
+    found = content.copy()
+    for name, dtype, shape, offset in header["arrays"]:
+        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(DTYPES[dtype]).itemsize
+        part = slice(begin + offset, begin + offset + size)
+        if name in before and len(before[name]) == size:
+            found[part] -= before[name]
+        before[name] = content[part]
+    return found.tobytes()

@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { FindingMark } from "./findings";
 import { LayerView } from "./layer_views";
 import { fill } from "./safe_html";
 import { useStore, type Store } from "./store";
@@ -53,6 +54,7 @@ export function Blocks({ lane, info }: { lane: number; info: LaneInfo }) {
               <b>{layer.kind}</b>
               <span class="soft small">{layer.path}</span>
               {layer.views?.length > 0 && <i class="has-views" title="has views" />}
+              <FindingMark lane={lane} paths={[layer.path]} />
             </button>
           </li>
         ))}

@@ -1,6 +1,6 @@
 // A line chart on a canvas: steps along, values up, linear or logarithmic.
 
-import { pen } from "./color";
+import { css, mode, pen } from "./color";
 import { clamp, count, number } from "./format";
 
 export type Line = {
@@ -73,7 +73,6 @@ export function drawChart(
   size: { width: number; height: number },
   lines: Line[],
   log: boolean,
-  colors: { soft: string; line: string },
 ): Chart {
   const brush = pen(canvas, size.width, size.height);
   const [low, high] = limits(lines, log);
@@ -89,8 +88,8 @@ export function drawChart(
     return TOP + (1 - (place - low) / (high - low)) * tall;
   };
   brush.font = "11px system-ui, sans-serif";
-  brush.fillStyle = colors.soft;
-  brush.strokeStyle = colors.line;
+  brush.fillStyle = css(mode().soft);
+  brush.strokeStyle = css(mode().line);
   brush.lineWidth = 1;
   brush.textBaseline = "middle";
   brush.textAlign = "right";
@@ -106,6 +105,7 @@ export function drawChart(
   }
   brush.textBaseline = "alphabetic";
   for (const mark of ticks(start, last, clamp(wide / 70, 2, 8))) {
+    if (!Number.isInteger(mark)) continue;
     const text = count(mark);
     const half = brush.measureText(text).width / 2;
     brush.textAlign = "center";
@@ -144,7 +144,9 @@ function drawLine(
   if (smooth) {
     brush.globalAlpha = 1;
     brush.lineWidth = 1.8;
-    trace(brush, steps, runningMean(values), xOf, yOf);
+    // at its ends the mean of few values says nothing
+    const edge = Math.round(values.length / 120);
+    trace(brush, steps.slice(edge, -edge), runningMean(values).slice(edge, -edge), xOf, yOf);
   }
   brush.globalAlpha = 1;
   brush.setLineDash([]);

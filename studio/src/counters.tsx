@@ -12,7 +12,7 @@ export function Counters({ lane }: { lane: number }) {
   });
   const score = useComputed(() => {
     const scores = now.value?.validation;
-    const name = scores && (Object.keys(scores).find((key) => key !== "loss") ?? "loss");
+    const name = scores && (Object.keys(scores).find((key) => !key.startsWith("loss")) ?? "loss");
     if (!scores || !name) return null;
     return { name: words(name), value: scores[name]! };
   });

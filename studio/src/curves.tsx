@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { drawChart, indexAt, type Chart, type Line } from "./chart";
-import { css, mode, signColor } from "./color";
+import { css, signColor } from "./color";
 import { useDraw } from "./draw";
 import { count, number } from "./format";
 import { Panel } from "./panel";
@@ -63,8 +63,7 @@ function Plot({ log }: { log: boolean }) {
     for (const lane of store.lanes.value) void store.lossesOf(lane).version.value;
     void store.frame.value;
     if (!canvas.current || !size.value.width) return;
-    const colors = { soft: css(mode().soft), line: css(mode().line) };
-    chart.current = drawChart(canvas.current, size.value, linesOf(store), wanted.value, colors);
+    chart.current = drawChart(canvas.current, size.value, linesOf(store), wanted.value);
   });
 
   const move = (event: PointerEvent) => {

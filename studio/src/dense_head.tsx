@@ -1,5 +1,6 @@
 // What stands above a layer of neurons: how many they are, their activation, and layers between.
 
+import { FindingMark } from "./findings";
 import { px } from "./format";
 import { useStore } from "./store";
 import type { Column } from "./dense_geometry";
@@ -18,6 +19,7 @@ export function ColumnHead(props: { column: Column; lane: number; at: number; la
   return (
     <div class="column-head" style={{ left: px(column.x) }}>
       <div class="column-name">
+        <FindingMark lane={lane} paths={[layer?.path, column.activation?.path]} />
         <button class="plain" disabled={!layer} onClick={() => layer && store.click("layer", layer.path)} title={layer?.text ?? ""}>
           {name}
         </button>

@@ -47,13 +47,16 @@ const SHOWN: Record<string, (props: ViewProps) => any> = {
 
 function namesOf(store: Store, lane: number, view: string): string[] {
   const about = store.about(lane, view);
-  return about?.steps ?? about?.tokens ?? [];
+  const names: string[] = about?.steps ?? about?.tokens ?? [];
+  return names.map((name) => name.replaceAll("\n", "⏎").replace(/^ $/, "␣"));
 }
 
 function LeftOut({ about }: { about: any }) {
   const left = about?.left_out;
   if (!left) return null;
-  const parts = typeof left === "number" ? { channels: left } : left;
+  const parts = typeof left === "number" ? { channels: left } : { ...left };
+  // steps without a name are padding, which nobody misses
+  if (about.steps?.length < 64) delete parts.steps;
   const text = Object.entries(parts)
     .filter(([, many]) => (many as number) > 0)
     .map(([what, many]) => `${many} more ${what}`)
@@ -241,7 +244,7 @@ function Attention({ lane, path, view }: ViewProps) {
   if (!block) return null;
   const [, queries, keys] = block.shape as [number, number, number];
   const heads: number[] = about.heads ?? Array.from({ length: block.shape[0]! }, (_, k) => k);
-  const tokens: string[] = about.tokens ?? [];
+  const tokens = namesOf(store, lane, view);
   const { head: chosen } = store.look.value;
   return (
     <>

@@ -63,10 +63,12 @@ function Answer() {
               <dd>{shown(about.predicted)}</dd>
             </div>
           )}
-          <div>
-            <dt>target</dt>
-            <dd>{shown(about.target)}</dd>
-          </div>
+          {about.target !== null && (
+            <div>
+              <dt>target</dt>
+              <dd>{shown(about.target)}</dd>
+            </div>
+          )}
         </dl>
       ) : (
         about.text && !about.targets && <p class="soft small">{about.text}</p>

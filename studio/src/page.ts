@@ -1,14 +1,13 @@
 // The page: one WebSocket to the session that printed its address, or a recording inside the page.
 
 import { mount } from "./mount";
-import { recordingLink, taped } from "./recording";
+import { recordingLink } from "./recording";
 import { socketLink } from "./socket";
 import { keepInAddress } from "./url_state";
 
 const element = document.getElementById("studio")!;
 element.classList.add("whole");
 const recording = document.getElementById("recording");
-const files = { script: "/static/studio.js", style: "/static/studio.css" };
-const link = recording ? recordingLink(recording.textContent ?? "") : taped(socketLink(), files);
+const link = recording ? recordingLink(recording.textContent ?? "") : socketLink();
 const { store } = mount(element, link);
 if (!recording) keepInAddress(store);

@@ -95,7 +95,7 @@ function Words() {
   const lane = store.lane.value;
   const pushes = store.block(lane, "words/pushes")?.data;
   const tokens: string[] | undefined = store.about(lane, "words")?.tokens;
-  if (!pushes || !tokens) return null;
+  if (!pushes || !tokens) return <Running />;
   const most = Math.max(1e-12, ...[...pushes].map(Math.abs));
   return (
     <p class="words">
@@ -118,4 +118,13 @@ function Words() {
       })}
     </p>
   );
+}
+
+/** A window of running text, as far as a view of its steps names them. */
+function Running() {
+  const store = useStore();
+  const views = ["hidden", "gates", "attention"].map((view) => store.about(store.lane.value, view));
+  const steps: string[] | undefined = views.map((about) => about?.steps ?? about?.tokens).find(Boolean);
+  if (store.subject.value?.kind !== "language" || !steps) return null;
+  return <p class="words running">{steps.join(steps.every((step) => step.length === 1) ? "" : " ")}</p>;
 }

@@ -2,39 +2,40 @@
 
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { ticks } from "./chart";
-import { classColor, css, pen, signColor } from "./color";
+import { drawChart, type Chart, type Line } from "./chart";
+import { classColor, css, signColor } from "./color";
 import { useDraw } from "./draw";
-import { clamp, number } from "./format";
+import { number, px } from "./format";
 import { useSize } from "./size";
 import { useStore, useViews, type Store } from "./store";
 
-const HEIGHT = 124;
-const LEFT = 34;
-const TOP = 6;
-const BOTTOM = 18;
+const HEIGHT = 128;
 
-type Line = { name: string; color: string; first: number; values: ArrayLike<number>; dash?: number[] };
+type Named = Line & { name: string };
 type About = { steps: string[]; channels: string[]; target: number | null; left_out?: Record<string, number> };
 
-function linesOf(store: Store, lane: number, about: About): Line[] {
+function linesOf(store: Store, lane: number, about: About): Named[] {
   const block = store.block(lane, "series/x");
   if (!block) return [];
   const [time, channels] = block.shape as [number, number];
-  const lines: Line[] = about.channels.map((name, k) => ({
+  const line = (name: string, color: string, first: number, values: number[], dashed = false) => ({
     name,
-    color: css(classColor(k)),
-    first: 0,
-    values: Float32Array.from({ length: time }, (_, t) => block.data[t * channels + k]!),
-  }));
+    color,
+    dashed,
+    values,
+    steps: values.map((_, k) => first + k),
+  });
+  const column = (k: number) => Array.from({ length: time }, (_, t) => block.data[t * channels + k]!);
+  const lines = about.channels.map((name, k) => line(name, css(classColor(k)), 1, column(k)));
   const output = store.about(lane, "output");
-  if (about.target === null || !output?.values) return lines;
-  const begin = about.target < channels ? block.data[(time - 1) * channels + about.target]! : undefined;
-  const joined = (values: number[]) => (begin === undefined ? values : [begin, ...values]);
-  const first = begin === undefined ? time : time - 1;
+  const { target } = about;
+  if (target === null || !output?.values) return lines;
+  // what follows begins where the series ends
+  const last = lines[target]?.values.slice(-1) ?? [];
+  const first = time + 1 - last.length;
   if (output.targets)
-    lines.push({ name: "true", color: css(classColor(about.target)), first, values: joined(output.targets), dash: [1.5, 3] });
-  lines.push({ name: "predicted", color: css(signColor(-1)), first, values: joined(output.values) });
+    lines.push(line("true", css(classColor(target)), first, [...last, ...output.targets], true));
+  lines.push(line("predicted", css(signColor(-1)), first, [...last, ...output.values]));
   return lines;
 }
 
@@ -55,44 +56,49 @@ function Plot({ about }: { about: About }) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const size = useSize(box);
+  const chart = useRef<Chart | null>(null);
   const over = useSignal<number | null>(null);
-  const lines = linesOf(store, lane, about);
-  const last = Math.max(1, ...lines.map(({ first, values }) => first + values.length - 1));
   useDraw(() => {
     void store.frame.value;
     const now: About | null = store.about(store.lane.value, "series");
-    if (canvas.current && size.value.width && now)
-      draw(canvas.current, linesOf(store, store.lane.value, now), size.value.width, over.value);
+    const { width } = size.value;
+    if (!canvas.current || !width || !now) return;
+    const lines = linesOf(store, store.lane.value, now);
+    chart.current = drawChart(canvas.current, { width, height: HEIGHT }, lines, false);
   });
   const move = (event: PointerEvent) => {
-    const area = box.current!.getBoundingClientRect();
-    const share = (event.clientX - area.left - LEFT) / (area.width - LEFT - 4);
-    over.value = Math.round(clamp(share, 0, 1) * last);
+    const x = event.clientX - box.current!.getBoundingClientRect().left;
+    over.value = Math.round(chart.current?.stepAt(x) ?? 1);
   };
+  const lines = linesOf(store, lane, about);
   const at = over.value;
-  const shown = at === null ? null : lines.filter(({ first, values }) => at >= first && at - first < values.length);
-  const name = (step: number) => about.steps[step] ?? `${step - about.steps.length + 1} ahead`;
+  const valueAt = ({ steps, values }: Line) => values[at! - steps[0]!];
+  const name = (step: number) => about.steps[step - 1] ?? `${step - about.steps.length} ahead`;
   const left = about.left_out?.["steps"] ?? 0;
   return (
     <figure class="series">
-      <div ref={box} onPointerMove={move} onPointerLeave={() => (over.value = null)}>
+      <div class="chart-box" ref={box} onPointerMove={move} onPointerLeave={() => (over.value = null)}>
         <canvas
           ref={canvas}
           role="img"
-          aria-label={`${about.channels.join(", ")} from ${name(0)} to ${name(about.steps.length - 1)}`}
+          aria-label={`${about.channels.join(", ")} from ${name(1)} to ${name(about.steps.length)}`}
         />
+        {at !== null && <span class="cursor" style={{ left: px(chart.current?.xOf(at) ?? 0) }} />}
       </div>
       <figcaption class="small soft">
-        {at !== null && shown ? (
+        {at !== null ? (
           <>
             {name(at)}:{" "}
-            {shown.map((line) => `${lines.length > 1 ? line.name + " " : ""}${number(line.values[at - line.first])}`).join(", ")}
+            {lines
+              .filter((line) => valueAt(line) !== undefined)
+              .map((line) => `${lines.length > 1 ? line.name + " " : ""}${number(valueAt(line))}`)
+              .join(", ")}
           </>
         ) : (
           <>
-            {lines.map(({ name, color, dash }, k) => (
+            {lines.map(({ name, color, dashed }, k) => (
               <span key={k}>
-                <i class={`key ${dash ? "dots" : ""}`} style={{ borderColor: color }} /> {name}
+                <i class={`key ${dashed ? "dots" : ""}`} style={{ borderColor: color }} /> {name}
               </span>
             ))}
             {left > 0 && <span>the last {about.steps.length} steps</span>}
@@ -101,57 +107,4 @@ function Plot({ about }: { about: About }) {
       </figcaption>
     </figure>
   );
-}
-
-function draw(canvas: HTMLCanvasElement, lines: Line[], width: number, over: number | null): void {
-  const brush = pen(canvas, width, HEIGHT);
-  const all = lines.flatMap(({ values }) => Array.from(values)).filter(Number.isFinite);
-  if (!all.length) return;
-  const last = Math.max(1, ...lines.map(({ first, values }) => first + values.length - 1));
-  let low = all.reduce((a, b) => Math.min(a, b));
-  let high = all.reduce((a, b) => Math.max(a, b));
-  const margin = (high - low) * 0.04 || Math.abs(high) * 0.05 || 1;
-  [low, high] = [low - margin, high + margin];
-  const x = (step: number) => LEFT + (step / last) * (width - LEFT - 4);
-  const y = (value: number) => TOP + (1 - (value - low) / (high - low)) * (HEIGHT - TOP - BOTTOM);
-  const style = getComputedStyle(canvas);
-  brush.font = "11px system-ui, sans-serif";
-  brush.textAlign = "right";
-  brush.textBaseline = "middle";
-  brush.strokeStyle = style.getPropertyValue("--line");
-  brush.fillStyle = style.getPropertyValue("--soft");
-  for (const mark of ticks(low, high, 3)) {
-    const place = Math.round(y(mark)) + 0.5;
-    brush.beginPath();
-    brush.moveTo(LEFT, place);
-    brush.lineTo(width - 4, place);
-    brush.stroke();
-    brush.fillText(String(Number(mark.toPrecision(3))).replace("-", "\u2212"), LEFT - 5, place);
-  }
-  brush.textBaseline = "alphabetic";
-  for (const mark of ticks(0, last, 4)) {
-    if (!Number.isInteger(mark)) continue;
-    brush.textAlign = mark === 0 ? "left" : "center";
-    const text = String(mark + 1);
-    const half = brush.measureText(text).width / 2;
-    brush.fillText(text, mark === 0 ? LEFT : Math.min(x(mark), width - half), HEIGHT - 4);
-  }
-  for (const line of lines) {
-    brush.beginPath();
-    for (let k = 0; k < line.values.length; k++) brush.lineTo(x(line.first + k), y(line.values[k]!));
-    brush.strokeStyle = line.color;
-    brush.lineWidth = line.dash ? 2.2 : 1.6;
-    brush.lineCap = line.dash ? "round" : "butt";
-    brush.setLineDash(line.dash ?? []);
-    brush.lineJoin = "round";
-    brush.stroke();
-  }
-  brush.setLineDash([]);
-  if (over === null) return;
-  brush.beginPath();
-  brush.moveTo(x(over), TOP);
-  brush.lineTo(x(over), HEIGHT - BOTTOM);
-  brush.strokeStyle = style.getPropertyValue("--soft");
-  brush.lineWidth = 1;
-  brush.stroke();
 }

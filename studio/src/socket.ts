@@ -26,6 +26,12 @@ function takeToken(): string {
   }
 }
 
+async function own(kind: string): Promise<string> {
+  const answer = await fetch(`/static/studio.${kind}`);
+  if (!answer.ok) throw new Error(`studio.${kind}: ${answer.status}`);
+  return answer.text();
+}
+
 export function socketLink(): Link {
   const token = takeToken();
   let socket: WebSocket | null = null;
@@ -74,6 +80,10 @@ export function socketLink(): Link {
     on(event: string, handle: any) {
       if (event === "message") tellMessage = handle;
       else tellStatus = handle;
+    },
+    async files() {
+      const [script, style] = await Promise.all(["js", "css"].map(own));
+      return { script: script!, style: style! };
     },
     drawn: (n, ms) => send({ type: "ack", n, drawn_ms: Math.round(ms * 10) / 10 }),
   };

@@ -3,6 +3,7 @@
 import { batch, computed, effect, signal, type Signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext, useEffect } from "preact/hooks";
+import { Keeper } from "./keeper";
 import { Losses } from "./losses";
 import {
   unpack,
@@ -67,6 +68,7 @@ export class Store {
   stories = signal<{ story: Story; choice: Choice }[]>([]);
   waiting = signal<number | null>(null);
   surface = signal<Message | null>(null);
+  keeper = new Keeper();
   /** Which of the wrong rows is looked at, in words. */
   worst = signal("");
   private lastAhead = "";
@@ -101,7 +103,11 @@ export class Store {
     link.on("status", (status) => {
       this.status.value = status;
     });
-    link.on("message", (bytes) => this.receive(unpack(bytes)));
+    link.on("message", (bytes) => {
+      const message = unpack(bytes);
+      if (link.files && bytes instanceof ArrayBuffer) this.keeper.hear(message.head, bytes);
+      this.receive(message);
+    });
     this.watchViews();
   }
 
@@ -210,7 +216,8 @@ export class Store {
       this.waiting.value = null;
       this.greeted.value++;
       this.findings.value = head.findings ?? [];
-      if (head.lesson) this.lesson.value = head.lesson;
+      // a lesson leads a network; in a recording there is none
+      if (head.lesson && !this.link.recorded) this.lesson.value = head.lesson;
       const memory = Array.isArray(head.memory) ? head.memory : [head.memory];
       for (const one of memory) if (one?.entries) this.remember(one.lane ?? 0, one.entries);
     },
@@ -225,6 +232,7 @@ export class Store {
     },
     lanes: (head) => {
       this.lanes.value = head.lanes;
+      this.findings.value = this.findings.value.filter((one) => head.lanes.includes(one.lane));
       for (const lane of this.losses.keys()) if (!head.lanes.includes(lane)) this.losses.delete(lane);
     },
     story: (head) => {
@@ -238,13 +246,13 @@ export class Store {
       this.stories.value = [...this.stories.value.slice(1 - MOST_STORIES), { story: head, choice }];
     },
     finding: (head) => {
-      const others = this.findings.value.filter((one) => one.lane !== head.lane || one.id !== head.id);
-      this.findings.value = [...others, head];
+      // one that holds on stays in its place, with its new numbers
+      const all = this.findings.value;
+      const at = all.findIndex((one) => one.lane === head.lane && one.id === head.id);
+      this.findings.value = at < 0 ? [...all, head] : all.with(at, head);
     },
-    finding_gone: (head) => {
-      this.findings.value = this.findings.value.filter(
-        (one) => one.lane !== head.lane || one.id !== head.id,
-      );
+    finding_gone: ({ lane, id }) => {
+      this.findings.value = this.findings.value.filter((one) => one.lane !== lane || one.id !== id);
     },
     worst: (head) => {
       const rows = head.set === "training" ? "training rows" : "validation rows";

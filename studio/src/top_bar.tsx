@@ -1,5 +1,6 @@
 // Title, transport, speed and counters.
 
+import { useSignal } from "@preact/signals";
 import { words } from "./format";
 import { Help } from "./help";
 import { Icon } from "./icons";
@@ -14,12 +15,14 @@ export function TopBar() {
       <div class="title">
         <h1 title={subject?.title}>{subject?.title ?? "Cutaway studio"}</h1>
         <p class="soft small">
-          {subject ? `${words(subject.kind)}, ${words(subject.task)}` : store.status.value.text}
+          {subject
+            ? [...new Set([subject.kind, subject.task])].filter(Boolean).map(words).join(", ")
+            : store.status.value.text}
         </p>
       </div>
       {store.link.recorded ? <Scrubber /> : <Transport />}
       {!store.link.recorded && <Speed />}
-      <Record />
+      {store.link.files && <Record />}
       {!store.link.recorded && <Help />}
     </header>
   );
@@ -93,21 +96,62 @@ function Speed() {
   );
 }
 
+/** Keep what is shown from now on, and save it as a file that needs no Python. */
 function Record() {
-  const { tape } = useStore().link;
-  if (!tape) return null;
-  const on = tape.on.value;
+  const store = useStore();
+  const { keeper } = store;
+  const saving = useSignal(false);
+  if (!keeper.isRecording.value)
+    return (
+      <button
+        class="record"
+        data-do="record"
+        title="Record what is shown, for a file that needs no Python"
+        disabled={!store.subject.value}
+        onClick={() => keeper.begin()}
+      >
+        <Icon name="record" />
+        <span>Record</span>
+      </button>
+    );
+  const save = async () => {
+    saving.value = true;
+    const title = store.subject.value?.title ?? "Cutaway studio";
+    try {
+      download(await keeper.page(title, await store.link.files!()), fileName(title));
+    } catch (error) {
+      store.toast(`The recording was not saved: ${error}`);
+    }
+    saving.value = false;
+  };
+  const many = keeper.frames.value;
   return (
-    <button
-      class="record"
-      aria-pressed={on}
-      data-do="record"
-      title={on ? "End the recording and save it as one HTML file" : "Record what is on the screen"}
-      onClick={() => tape.toggle()}
-    >
-      {on ? `Save ${tape.count.value} frames` : "Record"}
-    </button>
+    <span class="group record" role="group" aria-label="Recording">
+      <button class="current" data-do="save" title="End the recording and save it" disabled={saving.value || !many} onClick={save}>
+        <Icon name="record" />
+        <span>{saving.value ? "Saving" : "Save as HTML"}</span>
+        <b class="soft small" data-number="recorded" data-value={many}>
+          {many}
+          {keeper.isFull.value && ", full"}
+        </b>
+      </button>
+      <button aria-label="Discard the recording" title="Discard" onClick={() => keeper.drop()}>
+        <Icon name="close" />
+      </button>
+    </span>
   );
+}
+
+function fileName(title: string): string {
+  return `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "studio"}.html`;
+}
+
+function download(page: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(page);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 function Scrubber() {
@@ -123,10 +167,10 @@ function Scrubber() {
       <input
         type="range"
         min="0"
-        max={recorded.frames - 1}
+        max={Math.max(0, recorded.frames.value - 1)}
         value={recorded.at.value}
         aria-label="Frame of the recording"
-        aria-valuetext={`frame ${recorded.at.value + 1} of ${recorded.frames}`}
+        aria-valuetext={`frame ${recorded.at.value + 1} of ${recorded.frames.value}`}
         onInput={(event) => {
           recorded.playing.value = false;
           recorded.seek(Number(event.currentTarget.value));

@@ -96,12 +96,13 @@ export type Finding = {
   symptom: string;
   title: string;
   text: string;
-  numbers?: { what: string; value: number | null; threshold: number | null; relation: string }[];
+  numbers: { what: string; value: number; threshold: number | null; relation: string }[];
+  where: string | null;
   path: string | null;
-  prescriptions?: string[];
-  /** What the button tries, if anything. */
-  tries?: string | null;
+  prescriptions: string[];
   can_try: boolean;
+  /** What a copy beside would try, in words. */
+  tries: string | null;
 };
 
 export type Lit = { path: string; index: number[]; share: number };
@@ -143,7 +144,22 @@ export type Message = { head: any; blocks: Map<string, Block> };
 
 const KINDS = { u1: Uint8Array, f4: Float32Array, i4: Int32Array, i2: Int16Array } as const;
 
-/** Unpack one message: [u32 length][JSON][padding to 8][arrays, each padded to 8]. */
+/** The JSON of a message: [u32 length][JSON][padding to 8][arrays, each padded to 8]. */
+export function headOf(view: DataView): any {
+  const length = view.getUint32(0, true);
+  const json = new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset + 4, length);
+  return JSON.parse(new TextDecoder().decode(json));
+}
+
+/** Where the arrays of a message are, in bytes from the beginning of its buffer. */
+export function arraysOf(view: DataView, head: any) {
+  const begin = view.byteOffset + Math.ceil((4 + view.getUint32(0, true)) / 8) * 8;
+  return (head.arrays ?? []).map(([name, kind, shape, offset]: [string, keyof typeof KINDS, number[], number]) => {
+    const size = shape.reduce((product, side) => product * side, 1);
+    return { name, kind, shape, size, start: begin + offset, bytes: size * KINDS[kind].BYTES_PER_ELEMENT };
+  }) as { name: string; kind: keyof typeof KINDS; shape: number[]; size: number; start: number; bytes: number }[];
+}
+
 export function unpack(data: ArrayBuffer | DataView): Message {
   let view = data instanceof DataView ? data : new DataView(data);
   if (view.byteOffset % 8) {
@@ -151,17 +167,10 @@ export function unpack(data: ArrayBuffer | DataView): Message {
     const copy = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
     view = new DataView(copy as ArrayBuffer);
   }
-  const length = view.getUint32(0, true);
-  const text = new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + 4, length));
-  const head = JSON.parse(text);
-  const start = view.byteOffset + Math.ceil((4 + length) / 8) * 8;
+  const head = headOf(view);
   const blocks = new Map<string, Block>();
-  for (const [name, kind, shape, offset] of head.arrays ?? []) {
-    const size = (shape as number[]).reduce((product, side) => product * side, 1);
-    const Kind = KINDS[kind as keyof typeof KINDS];
-    const numbers = new Kind(view.buffer as ArrayBuffer, start + offset, size);
-    blocks.set(name, { data: numbers, shape });
-  }
+  for (const { name, kind, shape, size, start } of arraysOf(view, head))
+    blocks.set(name, { data: new KINDS[kind](view.buffer as ArrayBuffer, start, size), shape });
   return { head, blocks };
 }
 
@@ -176,21 +185,14 @@ export type Link = {
   slow?: string;
   /** What no Python behind the page can do is hidden. */
   recorded?: Recording;
-  /** What records the messages of this link, if it can be saved. */
-  tape?: Tape;
-};
-
-export type Tape = {
-  on: { value: boolean };
-  count: { value: number };
-  /** Begin, or end and save. */
-  toggle(): void;
+  /** The page's own script and style, for a recording of one file. */
+  files?: () => Promise<{ script: string; style: string }>;
 };
 
 export type Status = { kind: "connecting" | "open" | "lost" | "closed"; text: string };
 
 export type Recording = {
-  frames: number;
+  frames: { value: number };
   at: { value: number };
   playing: { value: boolean };
   seek(frame: number): void;

@@ -91,6 +91,10 @@ class Page:
         """Click on what a CSS selector finds, which has to be visible."""
         self._ask("click", selector=selector, timeout=SECONDS * 1000)
 
+    def download(self, selector: str, path) -> str:
+        """Click on what a CSS selector finds and keep the file that this saves; its name."""
+        return self._ask("download", selector=selector, path=str(path), timeout=SECONDS * 1000)
+
     def choose(self, selector: str, value: str) -> None:
         """Choose an option of a list."""
         self._ask("choose", selector=selector, value=value)

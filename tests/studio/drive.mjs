@@ -52,6 +52,14 @@ const actions = {
     await pages.get(page).fill(selector, value);
     await pages.get(page).press(selector, "Enter");
   },
+  async download({ page, selector, path, timeout }) {
+    const [found] = await Promise.all([
+      pages.get(page).waitForEvent("download", { timeout }),
+      pages.get(page).click(selector, { timeout }),
+    ]);
+    await found.saveAs(path);
+    return found.suggestedFilename();
+  },
   async reload({ page }) {
     await pages.get(page).reload();
   },
