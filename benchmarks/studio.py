@@ -1,6 +1,6 @@
 """The studio: how soon its page is there, frames per second, what they cost, how soon it obeys.
 
-    python -m benchmarks.studio                       # all of it, about six minutes, idle machine
+    python -m benchmarks.studio                       # all of it, about eight minutes, idle machine
     python -m benchmarks.studio frames --seconds 8
 
 Each part starts `cutaway studio` as a process of its own and opens its page in Chromium, see
@@ -14,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,11 +31,13 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
-def served(*arguments: str) -> Iterator[tuple[str, int, float]]:
+def served(*arguments: str, **environment: str) -> Iterator[tuple[str, int, float]]:
     """(address, process id, seconds until the address was printed) of a running studio."""
     began = time.perf_counter()
     command = [sys.executable, "-m", "cutaway", "studio", "--no-browser", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | environment
+    )
     assert process.stdout is not None
     url = next(line.strip() for line in process.stdout if line.startswith("http"))
     try:
@@ -61,6 +64,7 @@ class Listener:
             origin=Origin(address.rstrip("/")),
             max_size=None,
             compression=None,
+            ping_interval=None,
         )
         self._socket = self._open.enter_context(socket)
         self.send(type="hello", protocol=1, token=token)
@@ -73,41 +77,36 @@ class Listener:
     def wait(self, kind: str, when=lambda header: True) -> dict:
         """The next message of a kind."""
         while True:
-            message = self._socket.recv(timeout=120)
-            assert isinstance(message, bytes)
-            header, _ = unpacked(message)
+            header, _ = self.message(120)
             if header["type"] == kind and when(header):
                 return header
 
-    def frame(self) -> dict:
-        """A fresh frame."""
+    def step(self) -> int:
+        """The step that the first network is at."""
         self.send(type="ack", n=2**31)
         while True:  # what was on its way before is older
             header = self.wait("frame")
-            self.send(type="ack", n=header["n"])
             with contextlib.suppress(TimeoutError):
                 while True:
-                    message = self._socket.recv(timeout=0.05)
-                    assert isinstance(message, bytes)
-                    later, _ = unpacked(message)
+                    later, _ = self.message(0.05)
                     header = later if later["type"] == "frame" else header
-            return header
+            return header["lanes"][0]["step"]
 
+    def message(self, timeout: float) -> tuple[dict, dict[str, np.ndarray]]:
+        """The next message: its header and arrays."""
+        message = self._socket.recv(timeout=timeout)
+        assert isinstance(message, bytes)
+        return unpacked(message)
 
-def steps_without_frames(url: str, pid: int, seconds: float) -> float:
-    """Steps per CPU second at full speed while nobody gets a frame."""
-    listener = Listener(url)
-    listener.send(type="speed", per_second=None)
-    listener.send(type="play")
-    time.sleep(3)
-    listener.send(type="pause")
-    before = listener.frame()["lanes"][0]["step"]
-    cpu = cpu_seconds(pid)
-    listener.send(type="play")
-    time.sleep(seconds)  # three frames come, then there is no room for more
-    listener.send(type="pause")
-    cpu = cpu_seconds(pid) - cpu
-    return (listener.frame()["lanes"][0]["step"] - before) / cpu
+    def follow(self, seconds: float) -> Iterator[tuple[float, dict, dict[str, np.ndarray]]]:
+        """(time, header, arrays) of what comes, each frame acknowledged."""
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            with contextlib.suppress(TimeoutError):
+                header, arrays = self.message(0.02)
+                if header["type"] == "frame":
+                    self.send(type="ack", n=header["n"])
+                yield time.perf_counter(), header, arrays
 
 
 def shown(page: Page) -> dict[str, float]:
@@ -151,19 +150,46 @@ def openings() -> None:
         )
 
 
-def frames(seconds: float) -> None:
-    """Frames per second and what they cost, at full speed."""
+def frames(seconds: float, rounds: int = 4) -> None:
+    """Frames per second and what they cost at full speed, in turns with no page open."""
     for width in (8, 64):
-        with served("spirals") as (url, pid, _):
-            widen(url, width)
-            alone = steps_without_frames(url, pid, seconds)
         with served("spirals") as (url, pid, _), Chromium() as browser:
             widen(url, width)
-            page = ready(browser, url)
-            page.press("Space")
-            Listener(url).send(type="speed", per_second=None)
-            time.sleep(5)
-            report(page, pid, seconds, alone, f"2-{width}-{width}-1")
+            listener = Listener(url)
+            listener.send(type="speed", per_second=None)
+            listener.send(type="play")
+            time.sleep(8)  # the doctor has compiled
+            found, parts, delays = [], [], []
+            for _ in range(rounds):
+                alone = steps_per_cpu_second(listener, pid, seconds)
+                page = ready(browser, url)
+                time.sleep(2)
+                before, began = shown(page), time.perf_counter()
+                parts.append(steps_per_cpu_second(listener, pid, seconds) / alone)
+                after, passed = shown(page), time.perf_counter() - began
+                found.append((after["drawn"] - before["drawn"]) / passed)
+                delays.append(after["delay"])
+                page.close()
+                time.sleep(1)
+            print(
+                f"2-{width}-{width}-1: {spread(found, '.1f')} frames per second, "
+                f"{spread([100 * part for part in parts], '.1f')}% of the {alone:,.0f} steps per "
+                f"CPU second without a page, made to drawn {spread(delays, '.0f')} ms (95%)"
+            )
+
+
+def spread(values: list[float], form: str) -> str:
+    """The median of some values, and between what they lie."""
+    middle, low, high = (format(f(values), form) for f in (statistics.median, min, max))
+    return f"{middle} ({low} to {high})"
+
+
+def steps_per_cpu_second(listener: Listener, pid: int, seconds: float) -> float:
+    """Of a studio that trains now; the listener takes four frames."""
+    began, cpu = listener.step(), cpu_seconds(pid)
+    time.sleep(seconds)
+    cpu = cpu_seconds(pid) - cpu
+    return (listener.step() - began) / cpu
 
 
 def widen(url: str, width: int) -> None:
@@ -174,7 +200,7 @@ def widen(url: str, width: int) -> None:
         listener.wait("ready")
 
 
-def report(page: Page, pid: int, seconds: float, alone: float | None, name: str) -> None:
+def report(page: Page, pid: int, seconds: float, name: str) -> None:
     """Print what a page shows per second, and the steps per CPU second."""
     before, cpu, began = shown(page), cpu_seconds(pid), time.perf_counter()
     time.sleep(seconds)
@@ -183,7 +209,6 @@ def report(page: Page, pid: int, seconds: float, alone: float | None, name: str)
     rate = (after["step"] - before["step"]) / cpu
     text = f"{name}: {(after['drawn'] - before['drawn']) / passed:.1f} frames per second, "
     text += f"{rate:,.0f} steps per CPU second"
-    text += f" ({100 * rate / alone:.1f}% of {alone:,.0f} without frames)" if alone else ""
     print(f"{text}, made to drawn {after['delay']:.0f} ms (95%)")
 
 
@@ -222,7 +247,7 @@ def large(seconds: float) -> None:
             page.press("Space")
             page.wait("+document.querySelector('[data-number=step]').dataset.value > 20")
             time.sleep(3)
-            report(page, pid, seconds, None, name)
+            report(page, pid, seconds, name)
 
 
 def wide_table() -> Path:
@@ -238,27 +263,30 @@ def wide_table() -> Path:
     return path
 
 
-def changes(count: int = 5) -> None:
+def changes(count: int = 6) -> None:
     """Seconds until a changed network shows its first step, cold and from the cache."""
-    for word in ("cold", "from the cache"):
-        with served("spirals") as (url, _, _):
-            listener = Listener(url)
-            views = ["boundary", "neurons", "points", "output", "values", "weights"]
-            listener.send(type="look", views=views)
-            listener.send(type="play")
-            time.sleep(4)
-            found = []
-            units = range(40, 40 + count)
-            for k in units:
-                listener.frame()
-                began = time.perf_counter()
-                listener.send(type="units", path="0", count=k)
-                listener.wait("ready")
-                listener.frame()
-                found.append(time.perf_counter() - began)
-                time.sleep(1)
-            spread = f"({min(found):.2f} to {max(found):.2f})"
-            print(f"one unit more, {word}: {np.median(found):.2f} s {spread}")
+    with tempfile.TemporaryDirectory() as cache:
+        for word in ("cold", "from the cache"):
+            with served("spirals", XDG_CACHE_HOME=cache) as (url, _, _):
+                listener = Listener(url)
+                views = ["boundary", "neurons", "points", "output", "values", "weights"]
+                listener.send(type="look", views=views)
+                listener.send(type="play")
+                found = [change_seconds(listener, units) for units in range(40, 40 + count)]
+            print(f"one unit more, {word}: {spread(found, '.2f')} s")
+
+
+def change_seconds(listener: Listener, units: int) -> float:
+    """Seconds until a frame has a first layer of so many units."""
+    for _ in listener.follow(7):  # the doctor has compiled for the network before
+        pass
+    began = time.perf_counter()
+    listener.send(type="units", path="0", count=units)
+    return next(
+        at - began
+        for at, header, arrays in listener.follow(60)
+        if header["type"] == "frame" and any(units in array.shape for array in arrays.values())
+    )
 
 
 PARTS = {

@@ -7,6 +7,7 @@ FULL = 0.06  # most of the time that frames may take at full speed
 PACED = 0.5  # the same while the training waits between its steps
 FEWEST, MOST = 10.0, 0.4  # so many frames per second there are at least, for at most this much
 LATE = 0.25  # seconds of steps that are made up for, when others took the time
+REST = 3.0  # times as long as it trains it rests while a change that somebody waits for is compiled
 
 
 class Pace:
@@ -16,6 +17,7 @@ class Pace:
         unit: "epochs" or "steps".
         per_second: of them; None: as fast as it goes.
         frames: most frames per second.
+        leaves_room: whether it rests between its steps, for what is compiled beside.
     """
 
     def __init__(self, unit: str = "epochs", per_second: float | None = 30.0, frames: float = 30.0):
@@ -23,6 +25,8 @@ class Pace:
         self._credit, self._at = 1.0, time.monotonic()
         self._step_seconds = 0.0  # of one step, measured
         self._next_frame = 0.0
+        self.leaves_room = False
+        self._rests_until = 0.0
 
     def set(self, unit: str, per_second: float | None) -> None:
         """Another speed from now on."""
@@ -35,6 +39,8 @@ class Pace:
 
     def steps(self, per_epoch: int) -> int:
         """Number of steps to run now; 0: it is not time yet."""
+        if time.monotonic() < self._rests_until:
+            return 0
         most = max(1, int(CHUNK_SECONDS / self._step_seconds)) if self._step_seconds else 1
         if self.per_second is None:
             return most
@@ -47,6 +53,7 @@ class Pace:
     def ran(self, steps: int, seconds: float) -> None:
         """So many steps have run, in this time."""
         self._credit -= steps
+        self._rests_until = time.monotonic() + REST * seconds if self.leaves_room else 0.0
         one = seconds / steps
         self._step_seconds = 0.7 * self._step_seconds + 0.3 * one if self._step_seconds else one
 
@@ -56,11 +63,13 @@ class Pace:
 
     def wait(self, per_epoch: int) -> float:
         """Seconds until the next step."""
+        now = time.monotonic()
+        rest = max(0.0, self._rests_until - now)
         if self.per_second is None:
-            return 0.0
+            return rest
         rate = self.per_second * (per_epoch if self.unit == "epochs" else 1)
-        missing = (1 - self._credit) / rate - (time.monotonic() - self._at)
-        return min(max(0.0, missing), 1.0)
+        missing = (1 - self._credit) / rate - (now - self._at)
+        return min(max(rest, missing), 1.0)
 
     def is_time_for_frame(self, now: float) -> bool:
         """Whether the next frame is due while the training runs."""

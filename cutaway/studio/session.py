@@ -187,6 +187,7 @@ class Session:
             self.say_error(error)
             self.say_state()
         ended = time.monotonic()
+        self.pace.leaves_room = self.lanes.are_changing
         self.pace.ran(steps, ended - began)
         self._to_run = max(0, self._to_run - steps)
         if (self._to_run == 0 and single) or ended >= self._remember_at:

@@ -89,6 +89,11 @@ class LaneSet:
         """Whether the steps of all of them are compiled."""
         return all(lane.is_ready for lane in self)
 
+    @property
+    def are_changing(self) -> bool:
+        """Whether a change is compiled that somebody waits for."""
+        return bool(self._pending)
+
     def _prepare(self, lane: Lane) -> None:
         """Compile the step of a new lane beside; the others wait for it, to stay in step."""
         training = lane.training
