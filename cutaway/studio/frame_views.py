@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 
 from cutaway.engine import as_array
@@ -49,7 +48,7 @@ class FrameViews:
         given = self._given()
         with program.computing(), program.in_mode(False):
             found = self._compiled(given)
-            of_view = jax.device_get(map_leaves(lambda leaf: leaf.data, found))
+            of_view = map_leaves(lambda leaf: np.asarray(leaf.data), found)
             arrays, headers = {}, {}
             for view in self.views:
                 own = {**of_view.get(view.name, {}), **view.looked(self.scene)}

@@ -1,6 +1,7 @@
 """Memory: the states that a network of the studio can be taken back to."""
 
 import dataclasses
+import functools
 import itertools
 
 from cutaway.train import StepwiseTraining, TrainingState
@@ -27,7 +28,7 @@ class Remembered:
     loss: float | None
     change: str = ""
 
-    @property
+    @functools.cached_property
     def nbytes(self) -> int:
         """Of its arrays; those that other states share are counted too."""
         return sum(getattr(value, "nbytes", 0) for value in self.state.values)

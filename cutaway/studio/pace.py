@@ -3,7 +3,7 @@
 import time
 
 CHUNK_SECONDS = 0.008  # of steps in a row: a click is answered within a frame
-FULL = 0.06  # most of the time that frames may take at full speed
+FULL = 0.08  # most of the time that frames may take at full speed
 PACED = 0.5  # the same while the training waits between its steps
 FEWEST, MOST = 10.0, 0.4  # so many frames per second there are at least, for at most this much
 LATE = 0.25  # seconds of steps that are made up for, when others took the time
@@ -39,13 +39,15 @@ class Pace:
 
     def steps(self, per_epoch: int) -> int:
         """Number of steps to run now; 0: it is not time yet."""
-        if time.monotonic() < self._rests_until:
+        now = time.monotonic()
+        if now < self._rests_until:
             return 0
-        most = max(1, int(CHUNK_SECONDS / self._step_seconds)) if self._step_seconds else 1
+        until_frame = self._next_frame - now  # a frame that is due does not wait for a whole chunk
+        chunk = until_frame if 0 < until_frame < CHUNK_SECONDS else CHUNK_SECONDS
+        most = max(1, round(chunk / self._step_seconds)) if self._step_seconds else 1
         if self.per_second is None:
             return most
         rate = self.per_second * (per_epoch if self.unit == "epochs" else 1)
-        now = time.monotonic()
         credit = self._credit + (now - self._at) * rate
         self._credit, self._at = min(credit, max(1.0, LATE * rate)), now
         return min(int(self._credit), most)

@@ -2,8 +2,9 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
-from typing import Any, ClassVar
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +18,8 @@ from cutaway.train import Program, StepwiseTraining
 
 GRID = 100  # points along each side of the plane
 THUMBNAIL = 34  # points along each side of a neuron's picture
+
+Fact = TypeVar("Fact")
 
 
 @dataclasses.dataclass
@@ -34,6 +37,9 @@ class Scene:
     training: StepwiseTraining
     look: Look
     row: int
+
+    def __post_init__(self):
+        self.facts: dict[Callable, Any] = {}  # see once_per_scene
 
     @property
     def program(self) -> Program:
@@ -78,6 +84,18 @@ class Scene:
         column = self.subject.inputs[place]
         margin = 0.1 * (column.high - column.low) or 1.0
         return column.low - margin, column.high + margin
+
+
+def once_per_scene(function: Callable[[Scene], Fact]) -> Callable[[Scene], Fact]:
+    """A function of what stays the same while a network trains: frames share what it returned."""
+
+    @functools.wraps(function)
+    def known(scene: Scene) -> Fact:
+        if function not in scene.facts:
+            scene.facts[function] = function(scene)
+        return scene.facts[function]
+
+    return known
 
 
 class LayerOutputs:

@@ -5,7 +5,7 @@ import numpy as np
 
 from cutaway.diagram.nodes import columns_of
 from cutaway.nn import Module
-from cutaway.studio.views.contract import THUMBNAIL, Passes, Scene, View, quantized
+from cutaway.studio.views.contract import THUMBNAIL, Passes, Scene, View, once_per_scene, quantized
 
 MOST = 112  # pictures in a frame, 1,156 bytes each
 OF_LAYER = 48  # of them, of one layer
@@ -40,12 +40,17 @@ class NeuronsView(View):
 
     def header(self, scene, arrays):
         ranges = {p: arrays[f"range/{p}"].tolist() for p in arrays if not p.startswith("range/")}
-        shown = _shown(scene)
-        left = {p: n - shown.get(p, 0) for p, n in _layers(scene).items() if n > shown.get(p, 0)}
-        return {**ranges, "left_out": left}
+        return {**ranges, "left_out": _left_out(scene)}
 
     def sent(self, scene, arrays):
         return {path: array for path, array in arrays.items() if not path.startswith("range/")}
+
+
+@once_per_scene
+def _left_out(scene: Scene) -> dict[str, int]:
+    """{path: number of units that are not shown}."""
+    shown = _shown(scene)
+    return {p: n - shown.get(p, 0) for p, n in _layers(scene).items() if n > shown.get(p, 0)}
 
 
 def _layers(scene: Scene) -> dict[str, int]:

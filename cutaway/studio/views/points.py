@@ -10,7 +10,7 @@ from cutaway.studio.labeled_outputs import (
     values_in_unit,
 )
 from cutaway.studio.subject import Subject
-from cutaway.studio.views.contract import Scene, View
+from cutaway.studio.views.contract import Scene, View, once_per_scene
 
 MOST = 500
 
@@ -28,19 +28,7 @@ class PointsView(View):
         return scene.subject.inputs is not None and len(scene.subject.inputs) > 1
 
     def looked(self, scene):
-        subject = scene.subject
-        assert subject.inputs is not None  # otherwise it does not fit
-        rows, places, sets = chosen_rows(subject)
-        x = np.asarray(leaves(subject.x)[0])[rows]
-        columns = [(place, subject.inputs[place]) for place in scene.look.columns]
-        xy = np.stack([x[:, place] * c.scale + c.shift for place, c in columns], axis=1)
-        return {
-            "xy": xy.astype(np.float32),
-            "y": _targets(scene, rows),
-            "row": rows.astype(np.int32),
-            "place": places.astype(np.int32),
-            "set": sets,
-        }
+        return _points(scene)
 
     def header(self, scene, arrays):
         subject = scene.subject
@@ -52,6 +40,23 @@ class PointsView(View):
             return {**found, "labels": class_names(subject, max(count, named))}
         low, high = (float(f(arrays["y"])) for f in (np.min, np.max))
         return {**found, "labels": [subject.target], "scale": [low, high]}
+
+
+@once_per_scene
+def _points(scene: Scene) -> dict[str, np.ndarray]:
+    subject = scene.subject
+    assert subject.inputs is not None  # otherwise it does not fit
+    rows, places, sets = chosen_rows(subject)
+    x = np.asarray(leaves(subject.x)[0])[rows]
+    columns = [(place, subject.inputs[place]) for place in scene.look.columns]
+    xy = np.stack([x[:, place] * c.scale + c.shift for place, c in columns], axis=1)
+    return {
+        "xy": xy.astype(np.float32),
+        "y": _targets(scene, rows),
+        "row": rows.astype(np.int32),
+        "place": places.astype(np.int32),
+        "set": sets,
+    }
 
 
 def chosen_rows(subject: Subject) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from cutaway.nn.trees import leaves
 from cutaway.studio.shapes import output_shapes
-from cutaway.studio.views.contract import Passes, Scene, View
+from cutaway.studio.views.contract import Passes, Scene, View, once_per_scene
 
 UNITS = 256  # shown of a layer
 
@@ -40,6 +40,7 @@ class ValuesView(View):
         return {"left_out": left}
 
 
+@once_per_scene
 def _layers(scene: Scene) -> dict[str, int]:
     """{path: units} of the layers that return one axis of units for a row."""
     modules = scene.net.modules()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cutaway.diagram.nodes import columns_of
-from cutaway.studio.views.contract import Passes, Scene, View
+from cutaway.studio.views.contract import Passes, Scene, View, once_per_scene
 
 MOST = 32_768  # numbers in a frame; parameters beyond are left out
 
@@ -31,6 +31,7 @@ class WeightsView(View):
         }
 
 
+@once_per_scene
 def shown_parameters(scene: Scene) -> tuple[list[str], list[str]]:
     """(paths of the parameters that a frame has room for, in order; those of the others)."""
     shown, left, room = [], [], MOST
