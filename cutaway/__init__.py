@@ -94,7 +94,7 @@ _HOMES = {
         "Threshold",
     ),
     "cutaway.ops.precision": ("matmul_precision",),
-    "cutaway.runtime": ("cache_programs", "device", "use_device"),
+    "cutaway.runtime": ("cache_programs", "device", "distributed", "use_device"),
     "cutaway.optim": (
         "SGD",
         "Adadelta",

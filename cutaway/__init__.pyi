@@ -122,6 +122,7 @@ from cutaway.runs import TableOptions as TableOptions
 from cutaway.runs import train_table as train_table
 from cutaway.runtime import cache_programs as cache_programs
 from cutaway.runtime import device as device
+from cutaway.runtime import distributed as distributed
 from cutaway.runtime import use_device as use_device
 from cutaway.search import compare as compare
 from cutaway.search import tune as tune
@@ -316,6 +317,7 @@ __all__ = [
     "device",
     "diagnose",
     "diagram",
+    "distributed",
     "doctor",
     "draw",
     "errors",

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import cutaway
-from cutaway.cli.commands import on_data, on_pictures, on_runs, on_trainings
+from cutaway.cli.commands import on_data, on_pictures, on_processes, on_runs, on_trainings
 from cutaway.cli.ctrl_c import is_interrupted
 from cutaway.cli.usage import UsageError, is_help, usage_error
 from cutaway.errors import (
@@ -44,6 +44,7 @@ COMMANDS = (
     on_runs.explain,
     on_trainings.doctor,
     on_trainings.race,
+    on_processes.launch,
     on_pictures.plot,
 )
 
@@ -110,14 +111,14 @@ def run() -> None:
     except UsageError as error:
         if not is_help(error):
             _print_error(usage_error(error), as_json)
-        sys.exit(2)
+        _exit(2)
     except CutawayError as error:
         if debug:
             raise
         _print_error(error, as_json)
-        sys.exit(1 if isinstance(error, TrainingError | OutOfMemoryError) else 2)
+        _exit(1 if isinstance(error, TrainingError | OutOfMemoryError) else 2)
     except KeyboardInterrupt:
-        sys.exit(130)
+        _exit(130)
     except BrokenPipeError:  # as in `cutaway ... | head`
         sys.stderr.close()
         sys.exit(0)
@@ -125,11 +126,22 @@ def run() -> None:
         # a panic of a library in Rust is not even an Exception
         is_fault = isinstance(error, Exception) or type(error).__name__ == "PanicException"
         if is_fault and is_interrupted():
-            sys.exit(130)
+            _exit(130)
         if debug or not is_fault:
             raise
         _print_error(_unexpected(error), as_json)
-        sys.exit(1)
+        _exit(1)
+
+
+def _exit(code: int) -> None:
+    """End with a failure; as one of several processes at once, not waiting for the others."""
+    from cutaway.cli.launch import is_launched
+
+    if is_launched():
+        from cutaway.runtime import distributed
+
+        distributed.fail(code)
+    sys.exit(code)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:

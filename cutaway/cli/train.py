@@ -6,6 +6,7 @@ import shlex
 import sys
 import textwrap
 
+from cutaway.cli.launch import is_launched
 from cutaway.cli.show import (
     console,
     escape,
@@ -24,7 +25,7 @@ from cutaway.runs.preprocessing import score_in_words
 from cutaway.runs.report import Remark
 from cutaway.runs.run_folder import RunFolder
 from cutaway.runs.worth_seeing import worth_seeing
-from cutaway.runtime import device
+from cutaway.runtime import device, distributed
 
 MAX_CLASSES = 20
 CHECKED_ROWS = 1000  # rows on which the doctor checks the finished training
@@ -34,6 +35,11 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
     from cutaway.doctor.glance import glance
     from cutaway.doctor.sources import plan_of
 
+    if is_launched():
+        distributed.start()
+    if not distributed.is_first():
+        prepare(data, target, kind=kind, **given).join(resume=resume)
+        return
     if out is not None and not resume:
         RunFolder(out).expect_free()  # before data are read and checked, which takes a while
     experiment = prepare(data, target, kind=kind, **given)

@@ -26,7 +26,7 @@ from cutaway.nn.state import Held, assign, unwrap, values_of, wrap
 from cutaway.nn.survey import Surveyor, signature
 from cutaway.nn.unowned import unowned
 from cutaway.ops.precision import current_precision
-from cutaway.runtime import cache_programs_by_default
+from cutaway.runtime import cache_programs_by_default, distributed
 from cutaway.runtime.exhaustion import general_error, is_exhaustion
 
 MOST_PROGRAMS = 64  # of one step that are kept: those that were used last
@@ -171,7 +171,8 @@ class Compiled:
         """(the program for the owners as they are and these shapes, the owners' Variables)."""
         with self._finding:
             survey = self._surveyor.survey()
-            key = (form, static, current_precision(), _shapes(values), survey.signature)
+            context = (current_precision(), distributed.is_sharing())
+            key = (form, static, context, _shapes(values), survey.signature)
             program = self._known_program(key, form, values, static, survey.variables)
             return program, survey.variables
 
@@ -197,7 +198,7 @@ class Compiled:
         pure = _lift(self.step, variables)
 
         def run(state, args):
-            return body(pure, state, args, *static)
+            return distributed.everywhere(body(pure, state, args, *static))
 
         donated = 0 if self.donate else ()
         plan = CompilePlan(self.compiler_options, "as the caller said")

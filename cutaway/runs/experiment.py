@@ -295,25 +295,11 @@ class Experiment:
         checkpoints = Checkpoints(folder.checkpoints, resume=resume)
         y = self.targets()
         inputs, stream = self.fit_inputs(y)
-        probes = self._probes(y)
-        self.trainer, self.probes = trainer, probes
+        self.trainer, self.probes = trainer, self._probes(y)
+        keeping = [checkpoints] if stopping is None else [stopping, checkpoints]
         failure: CutawayError | None = None
         try:
-            trainer.fit(
-                *inputs,
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                validation=(self.x[self.validation], take_rows(y, self.validation)),
-                callbacks=[
-                    *self.watchers(),
-                    probes,
-                    *([stopping] if stopping else []),
-                    checkpoints,
-                    *callbacks,
-                ],
-                seed=self.options.seed,
-                progress=progress,
-            )
+            self._fit(trainer, inputs, y, [*keeping, *callbacks], progress)
         except CutawayError as error:
             if not trainer.epoch and not isinstance(error, TrainingError):
                 folder.discard()  # nothing was trained
@@ -328,8 +314,8 @@ class Experiment:
         self.notes += checkpoints.notes
         if stream is not None:
             self.notes += stream.notes
-        if probes.rows:
-            folder.write(folder.probes, probes.to_parquet())
+        if self.probes.rows:
+            folder.write(folder.probes, self.probes.to_parquet())
         run = Run(folder, config, self.preprocessing, self.saved_net(), trainer.history)
         self.calibrate(run)
         scores = self.scores(run)
@@ -359,6 +345,31 @@ class Experiment:
         if failure is not None and moved is None:
             raise failure
         return run
+
+    def join(self, *, resume: bool = False) -> None:
+        """Take part in the training as a process other than the first: nothing is written."""
+        stopping = self.make_stopping()
+        trainer, y = self.make_trainer(), self.targets()
+        inputs, _ = self.fit_inputs(y)
+        self.trainer, self.probes = trainer, self._probes(y)
+        checkpoints = Checkpoints(f"{self.source}.checkpoints", resume=resume)
+        keeping = [checkpoints] if stopping is None else [stopping, checkpoints]
+        self._fit(trainer, inputs, y, keeping, False)
+
+    def _fit(self, trainer, inputs, y, callbacks, progress) -> None:
+        trainer.fit(
+            *inputs,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            validation=(self.x[self.validation], take_rows(y, self.validation)),
+            callbacks=[
+                *self.watchers(),
+                self.probes,
+                *callbacks,
+            ],
+            seed=self.options.seed,
+            progress=progress,
+        )
 
     def _with_row(self, failure: TrainingError) -> TrainingError:
         """The error with the row number in the source, if a row caused it."""

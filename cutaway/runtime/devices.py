@@ -105,6 +105,11 @@ def device() -> Device:
     return Device(current.platform, current.device_kind, None, statistics.get("bytes_limit"))
 
 
+def all_devices() -> list:
+    """JAX's devices of all processes of this training, in an order that is the same in each."""
+    return jax.devices()
+
+
 def on_cpu() -> bool:
     """Whether programs run on the CPU."""
     return _platform() == "cpu"

@@ -12,6 +12,7 @@ import numpy as np
 from cutaway.engine import as_array
 from cutaway.errors import DataError, OptionError, ShapeError, expect_range
 from cutaway.nn.trees import count_rows, map_leaves
+from cutaway.runtime import distributed
 from cutaway.runtime.exhaustion import explaining_placing
 from cutaway.train.given import as_tree
 from cutaway.train.row_weights import WeightedTargets
@@ -84,6 +85,8 @@ class StreamRows:
             total += steps
             order = _padded(order, max(math.ceil(capacity / batch_size), steps))
             padded = map_leaves(lambda leaf: as_array(_padded(leaf, capacity)), (x, y))
+            if distributed.is_sharing():
+                padded = map_leaves(distributed.replicated, padded)
             yield *padded, order, steps
         self._steps = total
 

@@ -18,6 +18,7 @@ import numpy as np
 from cutaway.errors import RunError, expect_path
 from cutaway.files import replacing, sweep
 from cutaway.files.manifest import damaged
+from cutaway.runtime import distributed
 from cutaway.train.callbacks import Callback
 from cutaway.train.resuming import expect_matching, load_training_state, training_state
 from cutaway.weights.files import read_bytes, read_safetensors, save_tensors
@@ -77,14 +78,15 @@ class Checkpoints(Callback):
             )
 
     def on_ready(self, trainer):
-        self._make_folder(parents=True)
-        self._is_ready = True
+        self._is_ready = distributed.is_first()  # of several processes one writes
+        if self._is_ready:
+            self._make_folder(parents=True)
 
     def next_look(self, trainer):
         return math.inf  # what it saves is the state at the end of a group of epochs
 
     def on_epoch(self, trainer, row):
-        if time.monotonic() - self._last < self.every_seconds:
+        if time.monotonic() - self._last < self.every_seconds or not self._is_ready:
             return
         try:
             self.save(trainer)
@@ -128,28 +130,31 @@ class Checkpoints(Callback):
         Raises:
             RunError: all are damaged, or they are of another network, optimizer or data.
         """
-        paths = self._paths()
-        found, errors = None, []
-        for path in paths:
-            try:
-                found = read_state(path)
-                break
-            except RunError as error:
-                errors.append(error)
-        if found is None:
-            if errors:
-                raise errors[0]
+        errors: list[RunError] = []
+        content = distributed.bytes_of_first(lambda: self._newest(errors))
+        if not content:
             return False
-        arrays, notes = found
+        arrays, notes = _state_of(content, self.folder)
         expect_matching(trainer, arrays, self.folder)
         load_training_state(trainer, arrays, notes)
         if errors:
-            lost = _epoch(paths[0]) - trainer.epoch
+            lost = _epoch(self._paths()[0]) - trainer.epoch
             self._note(
                 f"{'; '.join(error.came for error in errors)}; resumed from epoch {trainer.epoch}, "
                 f"so that {lost} epoch{'s' * (lost != 1)} must be repeated"
             )
         return True
+
+    def _newest(self, errors: list[RunError]) -> bytes:
+        """The newest undamaged checkpoint, b"" if there is none at all; `errors` of the others."""
+        for path in self._paths():
+            try:
+                return _undamaged(path)
+            except RunError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return b""
 
     def clear(self) -> None:
         """Delete the checkpoints of an earlier run in the folder."""
@@ -212,11 +217,19 @@ def read_state(path) -> tuple[dict[str, np.ndarray], dict]:
     Raises:
         RunError: the file cannot be read, or is damaged.
     """
+    return _state_of(_undamaged(path), path)
+
+
+def _undamaged(path) -> bytes:
     content = read_bytes(path)
     place = _place_of_checksum(content)
     found = content[place : place + len(_ZEROS)].decode(errors="replace")
     if place < 0 or _checksum(content, place) != found:
         raise damaged(path, "its content is not what was written", "restore it from a backup")
+    return content
+
+
+def _state_of(content: bytes, path) -> tuple[dict[str, np.ndarray], dict]:
     size = int.from_bytes(content[:8], "little")
     metadata = json.loads(content[8 : 8 + size])["__metadata__"]
     return read_safetensors(content, path), json.loads(metadata["notes"])

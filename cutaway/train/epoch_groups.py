@@ -15,6 +15,7 @@ import numpy as np
 
 from cutaway.engine import Tensor
 from cutaway.nn.lifting import scan_over
+from cutaway.runtime import distributed
 from cutaway.train.blocks import ArrayRows
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.program import Program
@@ -113,7 +114,7 @@ class GroupedEpochs:
         """Number of epochs for the next group, at most `epochs`; 0: run one epoch by itself."""
         if not (isinstance(training, ArrayRows) and isinstance(validation, ArrayRows | None)):
             return 0
-        if self.steps.control.is_used:
+        if self.steps.control.is_used or distributed.is_sharing():
             return 0
         if not self.steps.is_quick(training.x, training.steps(batch_size), batch_size):
             return 0

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.ops.precision import current_precision
-from cutaway.runtime import explaining_exhaustion
+from cutaway.runtime import distributed, explaining_exhaustion
 from cutaway.train.epoch_groups import EpochGroup, GroupedEpochs
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.interruption import Interruption
@@ -192,9 +192,16 @@ class EpochRunner:
         self._stop_if_asked()
 
     def _stop_if_asked(self):
-        """Stop if Ctrl-C was pressed."""
-        if self._interruption is not None and self._interruption.is_asked:
-            self.trainer.stop("interrupted")
+        """Stop if Ctrl-C was pressed; of several processes all stop, if one of them has to."""
+        trainer = self.trainer
+        is_asked = self._interruption is not None and self._interruption.is_asked
+        if distributed.is_sharing():
+            asked, stopped = distributed.most(is_asked, trainer.stopped is not None)
+            is_asked = bool(asked)
+            if stopped and trainer.stopped is None:
+                trainer.stop("stopped by another process")
+        if is_asked:
+            trainer.stop("interrupted")
 
     def _chunks(self, x, y, order, steps: int):
         """The chunks of a block, as EpochSteps.run yields them."""

@@ -13,7 +13,7 @@ from cutaway.losses.terms import columns_of, named_terms
 from cutaway.nn import exclusive
 from cutaway.nn.lifting import jit
 from cutaway.nn.trees import call, count_rows, is_array, leaves, map_leaves
-from cutaway.runtime import explaining_exhaustion
+from cutaway.runtime import distributed, explaining_exhaustion
 from cutaway.train.program import Program, name_of
 from cutaway.train.row_weights import loss_of_rows, plain_targets, weights_of
 
@@ -107,6 +107,7 @@ class Evaluator:
             return _scores_of(self._objective(batches, rows, x, y))
 
         def outputs(r):
+            r = distributed.over_rows(r)
             out = call(self.net, map_leaves(lambda leaf: Tensor(leaf.data[r]), x))
             return map_leaves(lambda leaf: leaf.data, out)
 

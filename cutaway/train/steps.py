@@ -13,7 +13,7 @@ from cutaway.engine import Tensor, as_array
 from cutaway.nn.lifting import Compiled, jit
 from cutaway.nn.state import Held
 from cutaway.nn.trees import leaves, map_leaves
-from cutaway.runtime import are_known, on_cpu
+from cutaway.runtime import are_known, distributed, on_cpu
 from cutaway.train.control import Control
 from cutaway.train.program import Program
 
@@ -93,7 +93,8 @@ class EpochSteps:
                 losses = _on_host(losses, count)
             seconds = (time.perf_counter() - began) / count
             # the first call compiles, so its time is not representative
-            self._chunk_steps = 2 if self._chunk_steps is None else _fitting(seconds)
+            fitting = 2 if self._chunk_steps is None else _fitting(seconds)
+            self._chunk_steps = int(distributed.most(fitting)[0])
             yield Chunk(done, losses.pop("loss"), losses, before, (x, y))
             done += count
 
@@ -140,6 +141,7 @@ class EpochSteps:
 
     def step(self, rows, x, y) -> dict[str, Tensor]:
         """One update by these rows of x and y; rows (micro-batches, rows) are accumulated."""
+        rows = Tensor(distributed.over_rows(rows.data, axis=rows.ndim - 1))
         if rows.ndim == 1:
             return self.program.step(_take(x, rows), _take(y, rows))
         return self.program.accumulated_step(lambda part: (_take(x, part), _take(y, part)), rows)

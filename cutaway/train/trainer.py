@@ -8,7 +8,7 @@ from cutaway.errors import OptionError, expect_range
 from cutaway.nn import StructureChange
 from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
-from cutaway.runtime import device, explaining_exhaustion
+from cutaway.runtime import device, distributed, explaining_exhaustion
 from cutaway.train.blocks import (
     ArrayRows,
     expect_batch,
@@ -36,6 +36,7 @@ from cutaway.train.loaders import LoaderStream, is_loader, joined_batches, joine
 from cutaway.train.program import Program
 from cutaway.train.progress import Progress
 from cutaway.train.row_weights import given_weights, without_equal_weights
+from cutaway.train.together import sharing_fit, spread, spread_rows
 
 EPOCHS, BATCH_SIZE = 100, 32
 
@@ -293,14 +294,19 @@ class Trainer:
         if self.average is not None and not self.first_epoch:
             self.average.restart()
         self.remember()
-        with Interruption() as interruption, self.program.computing():
+        shared = sharing_fit(self.program)
+        with Interruption() as interruption, self.program.computing(), shared:
             try:
                 for callback in self.callbacks:
                     callback.on_start(self)
+                if distributed.is_sharing():
+                    spread(self.program)  # what a checkpoint has restored
                 if found is None:
                     seed, stream = self.drawn_seed(), self.stream
                     found = training_sets(self.program, stream, arrays, validation, seed)
                 self._check_rows(found)
+                for rows in (found.training, found.validation):
+                    spread_rows(rows)
                 self._rows = found
                 runner = self._begun(interruption)
                 for callback in self.callbacks:
@@ -507,7 +513,8 @@ class Trainer:
     def drawn_seed(self) -> int:
         """The random seed of this fit, drawn if none was given."""
         if self.seed is None:
-            self.seed = int(generator().integers(2**31))
+            drawn = np.array(generator().integers(2**31))
+            self.seed = int(distributed.of_first(drawn))
         return self.seed
 
     def weights(self) -> dict[str, np.ndarray]:
@@ -546,7 +553,7 @@ class Trainer:
 
         found = [c if isinstance(c, Callback) else AfterEpoch(c) for c in callbacks]
         shown = Progress.wanted() if progress is None else progress
-        return [*found, Progress()] if shown else found
+        return [*found, Progress()] if shown and distributed.is_first() else found
 
 
 def _epochs_of(trainer) -> str:

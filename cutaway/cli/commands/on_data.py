@@ -54,11 +54,19 @@ def train(
             "--preflight/--no-preflight", help="Check data and network first (takes seconds)."
         ),
     ] = True,
+    processes: Annotated[
+        int | None,
+        option("Processes that share each batch, on this machine. [default: 1]", metavar="N"),
+    ] = None,
     device: Device = None,
     max_bytes: MaxBytes = None,
     as_json: Json = False,
 ) -> None:
     """Train a network on your data, report its scores, and save it as a run."""
+    if processes is not None and processes != 1:
+        from cutaway.cli.launch import launch_itself
+
+        launch_itself(processes)
     from cutaway.cli.train import train_command
 
     train_command(

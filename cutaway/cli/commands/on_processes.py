@@ -1,0 +1,36 @@
+"""The command that starts a script in several processes: launch."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cutaway.cli.options import example
+
+
+@example("cutaway launch --processes 2 --restarts 3 train.py --epochs 20")
+def launch(
+    script: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SCRIPT.py [ARGUMENTS]",
+            help="A Python script that calls ct.distributed.start() first, and its arguments.",
+        ),
+    ],
+    arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    processes: Annotated[
+        int, typer.Option("--processes", metavar="N", help="Processes on this machine.")
+    ] = 2,
+    restarts: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Times that all are started anew after one failed: a script that resumes from "
+            "checkpoints goes on.",
+        ),
+    ] = 0,
+) -> None:
+    """Run a script in several processes that train one network together."""
+    from cutaway.cli.launch import launch_script
+
+    launch_script(script, arguments or [], processes, restarts)

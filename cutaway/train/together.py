@@ -1,0 +1,77 @@
+"""One fit in several processes: what they share, and what they must decide together.
+
+Messages between processes are part of the compiled steps, so all must run the same programs in the
+same order. What depends on time or on a key press, such as how many steps make a chunk and whether
+to stop, is therefore agreed on.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from cutaway.errors import RunError
+from cutaway.nn.trees import leaves, map_leaves
+from cutaway.runtime import distributed
+from cutaway.train.blocks import ArrayRows, StreamRows
+from cutaway.train.program import Program
+
+HASHED_BYTES = 2**26  # of each array that are compared between processes
+
+
+@contextlib.contextmanager
+def sharing_fit(program: Program) -> Iterator[None]:
+    """Context of a fit: its compiled steps run on all processes at once.
+
+    All begin with the values that process 0 has, and keep those that they end with.
+    """
+    if distributed.process_count() == 1:
+        yield
+        return
+    distributed.wait_for_all()
+    for variable in program.variables().values():
+        variable.data = distributed.local(variable.data)
+    spread(program, distributed.of_first)
+    try:
+        with distributed.sharing():
+            yield
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        if not distributed.is_loss(error):
+            raise
+        raise RunError(
+            "another process of this training has ended: " + str(error).partition("\n")[0],
+            expected="all processes to run to the end",
+            fix="see what it printed; cutaway launch --restarts N goes on from the last checkpoint",
+        ) from error
+    finally:
+        with contextlib.suppress(jax.errors.JaxRuntimeError):  # of a process that is lost
+            for variable in program.variables().values():
+                variable.data = distributed.local(variable.data)
+
+
+def spread(program: Program, make=np.asarray) -> None:
+    """Values of one process as those of all."""
+    for variable in program.variables().values():
+        values = np.asarray(variable.data)
+        variable.data = distributed.replicated(make(values))
+
+
+def spread_rows(rows: ArrayRows | StreamRows | None) -> None:
+    """The rows of one process as those of all.
+
+    Raises:
+        RunError: the processes have different ones.
+    """
+    if rows is None or not distributed.is_sharing():
+        return
+    if isinstance(rows, StreamRows):
+        return  # block by block, see StreamRows.epoch
+    digest = hashlib.sha256(np.ascontiguousarray(rows.indices).tobytes())
+    for leaf in [*leaves(rows.x), *leaves(rows.y)]:
+        values = np.asarray(distributed.local(leaf))
+        digest.update(f"{values.shape} {values.dtype}".encode())
+        digest.update(memoryview(np.ascontiguousarray(values)).cast("B")[:HASHED_BYTES])
+    distributed.expect_same(digest.digest(), "rows")
+    rows.x, rows.y = map_leaves(distributed.replicated, (rows.x, rows.y))
