@@ -119,6 +119,7 @@ _HOMES = {
         "Mixup",
         "Probes",
         "Trainer",
+        "loggers",
     ),
     "cutaway.doctor": ("diagnose", "treat"),
     "cutaway.diagram": ("draw",),

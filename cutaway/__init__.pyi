@@ -135,6 +135,7 @@ from cutaway.train import History as History
 from cutaway.train import Mixup as Mixup
 from cutaway.train import Probes as Probes
 from cutaway.train import Trainer as Trainer
+from cutaway.train import loggers as loggers
 from cutaway.weights import load_into as load_into
 from cutaway.weights import load_weights as load_weights
 from cutaway.weights import read_weights as read_weights
@@ -331,6 +332,7 @@ __all__ = [
     "landscape",
     "load_into",
     "load_weights",
+    "loggers",
     "loss_surface",
     "losses",
     "matmul_precision",
