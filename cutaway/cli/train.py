@@ -19,21 +19,24 @@ from cutaway.cli.show import (
 from cutaway.data import students_path
 from cutaway.doctor.course import overfits
 from cutaway.doctor.preflight import preflight
-from cutaway.errors import counted, visible
+from cutaway.errors import counted, expect_choice, visible
 from cutaway.runs import KINDS, prepare, write_report
 from cutaway.runs.preprocessing import score_in_words
 from cutaway.runs.report import Remark
 from cutaway.runs.run_folder import RunFolder
 from cutaway.runs.worth_seeing import worth_seeing
 from cutaway.runtime import device
-from cutaway.train.loggers import named_loggers
+from cutaway.train.loggers import LOGGERS
 
 MAX_CLASSES = 20
 CHECKED_ROWS = 1000  # rows on which the doctor checks the finished training
 
 
 def train_command(data, target, kind, given, *, out, resume, before, log, as_json) -> None:
-    loggers = named_loggers(log)  # before data are read: what is not installed is said at once
+    for name in log:
+        expect_choice(name, LOGGERS, what="logger")
+    # before data are read: what is not installed is said at once
+    loggers = [LOGGERS[name]() for name in dict.fromkeys(log)]
     with contextlib.ExitStack() as stack:
         for logger in loggers:  # open until the report is written
             stack.enter_context(logger)

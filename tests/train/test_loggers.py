@@ -15,8 +15,8 @@ from cutaway.cli.train import train_command
 from cutaway.errors import OptionError
 from cutaway.runs import prepare, write_report
 from cutaway.train import loggers as loggers_package
-from cutaway.train.loggers import LOGGERS, Logger, named_loggers
-from cutaway.train.loggers.background import Background
+from cutaway.train.loggers import LOGGERS, Logger
+from cutaway.train.loggers.job_thread import JobThread
 
 SPECIFIC = [name for name in LOGGERS if LOGGERS[name].modules]
 
@@ -124,7 +124,7 @@ def wandb_records(path):
 
 
 def finished_records(path):
-    """All records, once the last is there: W&B's own process writes the file, and finishes later."""
+    """All records, once the last is there, which W&B's own process writes a little later."""
     for _ in range(600):
         records = list(wandb_records(path))
         if any(record.HasField("exit") for record in records):
@@ -305,19 +305,23 @@ def test_a_logger_added_on_resume_gets_the_earlier_epochs_and_early_stopping_its
     assert [line.split(",")[0] for line in lines] == ["epoch", *"123"]
 
 
+def command(*names):
+    train_command("no-such-file.csv", None, None, {}, out=None, resume=False, before=False,
+                  log=names, as_json=True)  # fmt: skip
+
+
 @pytest.mark.parametrize("name", SPECIFIC)
 def test_a_package_that_is_missing_is_said_before_anything_is_read(name, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda module: None)
     with pytest.raises(OptionError, match="not installed") as raised:
-        train_command("no-such-file.csv", None, None, {}, out=None, resume=False, before=False,
-                      log=[name], as_json=True)  # fmt: skip
+        command("csv", name)
     assert f"[{name}]" in raised.value.fix
 
 
-def test_an_unknown_logger_is_an_error_that_names_those_there_are():
+def test_an_unknown_logger_is_an_error_that_names_the_near_one():
     with pytest.raises(OptionError, match="tensorbord") as raised:
-        named_loggers(["tensorbord"])
-    assert "tensorboard" in str(raised.value)
+        command("tensorbord")
+    assert 'did you mean "tensorboard"' in str(raised.value)
 
 
 @pytest.mark.parametrize("name", LOGGERS)
@@ -358,7 +362,7 @@ def test_nothing_is_left_of_a_run_that_failed_before_its_first_epoch(tmp_path):
 
 def test_background_jobs_keep_their_order_and_an_error_comes_back_to_the_caller():
     done = []
-    thread = Background(done.extend)
+    thread = JobThread(done.extend)
     for k in range(100):
         thread.put(k)
     thread.close(10.0)
@@ -367,7 +371,7 @@ def test_background_jobs_keep_their_order_and_an_error_comes_back_to_the_caller(
     def fail(jobs):
         raise OSError("gone")
 
-    thread = Background(fail)
+    thread = JobThread(fail)
     thread.put(1)
     with pytest.raises(OSError, match="gone"):
         thread.close(10.0)

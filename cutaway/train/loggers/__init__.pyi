@@ -1,5 +1,4 @@
 # Written by scripts/write_stubs.py: do not edit.
-from cutaway.train.loggers import named_loggers as named_loggers
 from cutaway.train.loggers.contract import Logger as Logger
 from cutaway.train.loggers.csv_folder import CSV as CSV
 from cutaway.train.loggers.mlflow import MLflow as MLflow
@@ -15,5 +14,4 @@ __all__ = [
     "MLflow",
     "TensorBoard",
     "WandB",
-    "named_loggers",
 ]

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from cutaway.train.loggers.background import Background
 from cutaway.train.loggers.contract import Logger, flat_config
+from cutaway.train.loggers.job_thread import JobThread
 from cutaway.train.loggers.places import file_name
 
 MOST_METRICS, MOST_PARAMS, LONGEST_PARAM = 1000, 100, 6000  # of a batch; MLflow's own limits
@@ -48,12 +48,12 @@ class MLflow(Logger):
         self.title = title
         self.timeout_seconds = timeout_seconds
         self._client: Any = None
-        self._thread: Background | None = None
+        self._thread: JobThread | None = None
 
     def open(self, folder):
         if self.title is None and folder is not None:
             self.title = folder.name
-        self._thread = Background(self._carry_out)
+        self._thread = JobThread(self._carry_out)
         self._put(self._begin)
 
     def write(self, axis, place, values):

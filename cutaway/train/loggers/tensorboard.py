@@ -1,8 +1,10 @@
 """Event files of TensorBoard, written by its own package; TensorFlow is not needed."""
 
+import importlib
 import json
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 from cutaway.train.loggers.contract import Logger
@@ -36,10 +38,9 @@ class TensorBoard(Logger):
         self._writer = EventFileWriter(self.run, flush_secs=FLUSH_SECONDS)
 
     def write(self, axis, place, values):
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
-        found = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
-        self._add(Summary(value=found), place)
+        kind = _proto("summary").Summary
+        found = [kind.Value(tag=name, simple_value=value) for name, value in values.items()]
+        self._add(kind(value=found), place)
 
     def write_config(self, config):
         # four spaces: a block of code in the page's Markdown
@@ -47,18 +48,16 @@ class TensorBoard(Logger):
         self.write_text("config", "\n".join(f"    {line}" for line in lines))
 
     def write_text(self, name, text):
-        from tensorboard.compat.proto import types_pb2
-        from tensorboard.compat.proto.summary_pb2 import Summary
-        from tensorboard.compat.proto.tensor_pb2 import TensorProto
-        from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
         from tensorboard.plugins.text.metadata import create_summary_metadata
 
-        content = text.encode("utf-8", "backslashreplace")
-        tensor = TensorProto(
-            dtype=types_pb2.DT_STRING, string_val=[content], tensor_shape=TensorShapeProto()
+        kind = _proto("summary").Summary
+        tensor = _proto("tensor").TensorProto(
+            dtype=_proto("types").DT_STRING,
+            string_val=[text.encode("utf-8", "backslashreplace")],
+            tensor_shape=_proto("tensor_shape").TensorShapeProto(),
         )
         about = create_summary_metadata(name, None)
-        self._add(Summary(value=[Summary.Value(tag=name, metadata=about, tensor=tensor)]), 0)
+        self._add(kind(value=[kind.Value(tag=name, metadata=about, tensor=tensor)]), 0)
 
     def write_file(self, path, name):
         """Where the file is: an event file cannot hold it."""
@@ -69,6 +68,10 @@ class TensorBoard(Logger):
         self._writer = None
 
     def _add(self, summary, place: int):
-        from tensorboard.compat.proto.event_pb2 import Event
+        event = _proto("event").Event(wall_time=time.time(), step=place, summary=summary)
+        self._writer.add_event(event)
 
-        self._writer.add_event(Event(wall_time=time.time(), step=place, summary=summary))
+
+def _proto(name: str) -> ModuleType:
+    """A module of messages that protobuf made, whose names no type checker sees."""
+    return importlib.import_module(f"tensorboard.compat.proto.{name}_pb2")

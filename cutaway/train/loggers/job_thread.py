@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 
 
-class Background:
+class JobThread:
     """Carries out jobs in a thread of its own, in their order.
 
     Those that have come meanwhile go together. What goes wrong is raised in whoever calls next.
