@@ -119,6 +119,7 @@ from cutaway.optim import StepDecay as StepDecay
 from cutaway.optim import Warmup as Warmup
 from cutaway.runs import Run as Run
 from cutaway.runs import TableOptions as TableOptions
+from cutaway.runs import push_to_hub as push_to_hub
 from cutaway.runs import train_table as train_table
 from cutaway.runtime import cache_programs as cache_programs
 from cutaway.runtime import device as device
@@ -344,6 +345,7 @@ __all__ = [
     "operation",
     "ops",
     "optim",
+    "push_to_hub",
     "race",
     "read_weights",
     "recompute",
