@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import struct
 import time
 import warnings
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
 import cutaway as ct
+from cutaway.cli.app import app
 from cutaway.cli.train import train_command
 from cutaway.errors import OptionError
 from cutaway.runs import prepare, write_report
@@ -18,6 +21,7 @@ from cutaway.train import loggers as loggers_package
 from cutaway.train.loggers import LOGGERS, Logger
 from cutaway.train.loggers.job_thread import JobThread
 
+PAGE = Path(__file__).parents[2] / "docs" / "loggers.md"
 SPECIFIC = [name for name in LOGGERS if LOGGERS[name].modules]
 
 
@@ -325,10 +329,19 @@ def test_an_unknown_logger_is_an_error_that_names_the_near_one():
 
 
 @pytest.mark.parametrize("name", LOGGERS)
-def test_every_logger_is_a_public_name_with_a_docstring(name):
+def test_every_logger_is_public_and_stands_in_the_help_and_on_the_page(name):
     kind = LOGGERS[name]
     assert getattr(loggers_package, kind.__name__) is kind
-    assert kind.__doc__ and name in kind.name
+    assert kind.__doc__ and kind.__doc__ != Logger.__doc__
+    (log,) = [p for p in get_command(app).commands["train"].params if p.name == "log"]
+    assert name in log.help
+    assert f"| `{name}` |" in PAGE.read_text()
+
+
+def test_the_python_of_the_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[0], {})
+    assert Path("logs/first/texts/note.txt").read_text() == "a first try\n"
 
 
 def test_a_run_writes_its_config_scores_report_and_weights(tmp_path):
