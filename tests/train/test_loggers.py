@@ -230,6 +230,17 @@ def test_a_logger_that_fails_says_so_once_and_the_training_goes_on():
     assert "No space left" in repr(logger)
 
 
+def test_what_cannot_be_reached_is_said_with_what_to_do(monkeypatch):
+    importable("wandb")
+
+    def refused(**options):
+        raise ConnectionError("no API key")
+
+    monkeypatch.setattr("wandb.init", refused)
+    with pytest.warns(UserWarning, match=r"WandB failed at opening.*API key.*WANDB_MODE=offline"):
+        assert train(ct.loggers.WandB()).epoch == 3
+
+
 def test_weights_with_a_logger_are_those_without_one_bit_for_bit(tmp_path):
     plain, written = train(epochs=12), train(ct.loggers.CSV(tmp_path), epochs=12)
     for path, value in plain.weights().items():

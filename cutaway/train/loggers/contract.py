@@ -214,9 +214,7 @@ class Logger(Callback):
 
     def on_ready(self, trainer):
         self._status = "finished"
-        config = {**config_of(trainer), **self._config}
-        self._attempt("writing the configuration", self.write_config, config)
-        self._attempt("writing the network", self.write_text, "network", str(trainer.net.summary()))
+        self._attempt("writing the configuration", self._write_start, trainer)
         for row in trainer.history.rows[self._epochs :]:  # resumed, and they were not seen
             self.on_epoch(trainer, row)
 
@@ -251,6 +249,10 @@ class Logger(Callback):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     # inside
+
+    def _write_start(self, trainer):
+        self.write_config({**config_of(trainer), **self._config})
+        self.write_text("network", str(trainer.net.summary()))
 
     def _write_probes(self, trainer):
         for probes in trainer.callbacks:
@@ -289,8 +291,8 @@ class Logger(Callback):
     def _words(self, doing, error) -> str:
         why = f"{type(error).__name__}: {error}".strip().rstrip(".")
         return (
-            f"the logger {type(self).__name__} failed at {doing} ({why}); the training goes on "
-            f"without it. {self.remedy(error)}"
+            f"the logger {type(self).__name__} failed at {doing} ({why}); the training "
+            f"itself is not affected. {self.remedy(error)}"
         )
 
     def remedy(self, error: Exception) -> str:

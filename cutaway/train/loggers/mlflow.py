@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -74,6 +75,10 @@ class MLflow(Logger):
         if thread is not None:
             thread.put((self._finish, (STATUS[status],)))
             thread.close(self.timeout_seconds)
+
+    def remedy(self, error):
+        where = self.uri or os.environ.get("MLFLOW_TRACKING_URI") or "mlflow.db"
+        return f"Check that MLflow can write to {where}; MLFLOW_TRACKING_URI names another place."
 
     def _put(self, function, *given):
         assert self._thread is not None

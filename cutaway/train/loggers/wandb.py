@@ -86,3 +86,6 @@ class WandB(Logger):
     def end(self, status):
         self._run.finish(exit_code=0 if status == "finished" else 1)
         self._run = None
+
+    def remedy(self, error):
+        return "Log in with `wandb login`, or set WANDB_MODE=offline and `wandb sync` later."
