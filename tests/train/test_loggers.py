@@ -196,6 +196,9 @@ def test_mlflow_s_client_finds_every_value_in_sqlite(tmp_path, monkeypatch):
     assert run.data.params["versions.cutaway"] == ct.__version__
     files = {file.path for file in client.list_artifacts(logger.run)}
     assert files == {"network.txt", "findings", "report.html"}
+    logger.log("later", 2.0, step=10)  # after the end: it opens the run again, and closes it
+    run = client.get_run(logger.run)
+    assert (run.data.metrics["later"], run.info.status) == (2.0, "FINISHED")
 
 
 class Failing(Logger):
@@ -299,6 +302,18 @@ def test_an_error_that_is_handled_around_the_fit_is_none_of_the_training():
     except ValueError:
         train(logger)
     assert logger.status == "finished"
+
+
+def test_what_is_logged_after_the_end_is_added_and_another_fit_begins_anew(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    logger = ct.loggers.CSV()
+    train(logger)
+    logger.log("later", 2.0, step=10)
+    assert (logger.run, logger.is_open) == ("logs/1/csv", False)
+    assert Path("logs/1/csv/values.csv").read_text().splitlines()[1:] == ["step,10,later,2.0"]
+    assert len(Path("logs/1/csv/epochs.csv").read_text().splitlines()) == 4
+    train(logger)
+    assert logger.run == "logs/2/csv"
 
 
 def test_a_resumed_training_goes_on_in_the_same_file_with_each_epoch_once(tmp_path, monkeypatch):

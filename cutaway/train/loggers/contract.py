@@ -72,6 +72,7 @@ class Logger(Callback):
         self._config: dict = {}  # given by add_config
         self._outer: BaseException | None = None
         self._is_open = False
+        self._is_training = False
         self._held = 0
         self._status = "finished"
         self._forget()
@@ -142,12 +143,12 @@ class Logger(Callback):
         expect_type(name, str, what="log: name", expected="a text")
         number = value.item() if hasattr(value, "item") else value
         expect_type(number, numbers.Real, what=f"log: value of {name}", expected="one number")
-        self._attempt(f"writing {name}", self.write, STEP, int(step), {name: float(number)})
+        self._log(f"writing {name}", self.write, STEP, int(step), {name: float(number)})
 
     def log_text(self, name: str, text: str) -> None:
         """Write a text of your own."""
         expect_type(name, str, what="log_text: name", expected="a text")
-        self._attempt(f"writing {name}", self.write_text, name, str(text))
+        self._log(f"writing {name}", self.write_text, name, str(text))
 
     def log_file(self, path, name: str | None = None) -> None:
         """Keep a file, such as report.html, beside the training.
@@ -158,7 +159,7 @@ class Logger(Callback):
         """
         expect_path(path, what="log_file: path")
         path = Path(path)
-        self._attempt(f"keeping {path}", self.write_file, path, name or path.name)
+        self._log(f"keeping {path}", self.write_file, path, name or path.name)
 
     def log_scores(self, scores: dict[str, Any], place: int) -> None:
         """Write the scores of a run: {"validation": {"accuracy": 0.9}}.
@@ -168,7 +169,7 @@ class Logger(Callback):
             place: the last epoch.
         """
         values = {name: float(v) for name, v in _flat(scores).items() if _is_finite(v)}
-        self._attempt("writing the scores", self.write_scores, place, values)
+        self._log("writing the scores", self.write_scores, place, values)
 
     def add_config(self, config: dict, folder: Path | None = None) -> None:
         """Add to what `write_config` writes; before the training.
@@ -209,6 +210,7 @@ class Logger(Callback):
 
     def on_start(self, trainer):
         self._outer = sys.exc_info()[1]
+        self._is_training = True
         if trainer.epoch == 0:
             self._forget()
 
@@ -232,6 +234,7 @@ class Logger(Callback):
             self._status = "failed"
         if self._is_open:
             self._write_probes(trainer)
+        self._is_training = False
         if not self._held:
             self.close()
 
@@ -264,6 +267,12 @@ class Logger(Callback):
                 for step, values in moments.items():
                     self._attempt("writing the probes", self.write, STEP, step, values)
                     self._probed = step
+
+    def _log(self, doing: str, function, *given) -> None:
+        """`_attempt`, also after the end: then nobody else closes what it opens."""
+        self._attempt(doing, function, *given)
+        if not self._is_training and not self._held:
+            self.close()
 
     def _attempt(self, doing: str, function, *given) -> None:
         """Call a function of the leaf; what it raises is said, and was the last attempt."""
