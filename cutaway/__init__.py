@@ -119,6 +119,7 @@ _HOMES = {
         "Mixup",
         "Probes",
         "Trainer",
+        "loggers",
     ),
     "cutaway.doctor": ("diagnose", "treat"),
     "cutaway.diagram": ("draw",),
@@ -126,7 +127,7 @@ _HOMES = {
     "cutaway.landscape": ("curvature", "loss_surface", "race"),
     "cutaway.story": ("write_page",),
     "cutaway.weights": ("load_into", "load_weights", "read_weights", "save_weights"),
-    "cutaway.runs": ("Run", "TableOptions", "train_table"),
+    "cutaway.runs": ("Run", "TableOptions", "push_to_hub", "train_table"),
     "cutaway.search": ("compare", "tune"),
 }
 _PACKAGES = (

@@ -119,6 +119,7 @@ from cutaway.optim import StepDecay as StepDecay
 from cutaway.optim import Warmup as Warmup
 from cutaway.runs import Run as Run
 from cutaway.runs import TableOptions as TableOptions
+from cutaway.runs import push_to_hub as push_to_hub
 from cutaway.runs import train_table as train_table
 from cutaway.runtime import cache_programs as cache_programs
 from cutaway.runtime import device as device
@@ -136,6 +137,7 @@ from cutaway.train import History as History
 from cutaway.train import Mixup as Mixup
 from cutaway.train import Probes as Probes
 from cutaway.train import Trainer as Trainer
+from cutaway.train import loggers as loggers
 from cutaway.weights import load_into as load_into
 from cutaway.weights import load_weights as load_weights
 from cutaway.weights import read_weights as read_weights
@@ -333,6 +335,7 @@ __all__ = [
     "landscape",
     "load_into",
     "load_weights",
+    "loggers",
     "loss_surface",
     "losses",
     "matmul_precision",
@@ -344,6 +347,7 @@ __all__ = [
     "operation",
     "ops",
     "optim",
+    "push_to_hub",
     "race",
     "read_weights",
     "recompute",

@@ -25,6 +25,7 @@ PACKAGES = (
     "cutaway.models",
     "cutaway.runs",
     "cutaway.runs.kinds",
+    "cutaway.train.loggers",
 )
 
 

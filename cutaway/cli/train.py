@@ -1,5 +1,6 @@
 """cutaway train."""
 
+import contextlib
 import dataclasses
 import math
 import shlex
@@ -19,19 +20,31 @@ from cutaway.cli.show import (
 from cutaway.data import students_path
 from cutaway.doctor.course import overfits
 from cutaway.doctor.preflight import preflight
-from cutaway.errors import counted, visible
+from cutaway.errors import counted, expect_choice, visible
 from cutaway.runs import KINDS, prepare, write_report
 from cutaway.runs.preprocessing import score_in_words
 from cutaway.runs.report import Remark
 from cutaway.runs.run_folder import RunFolder
 from cutaway.runs.worth_seeing import worth_seeing
 from cutaway.runtime import device, distributed
+from cutaway.train.loggers import LOGGERS
 
 MAX_CLASSES = 20
 CHECKED_ROWS = 1000  # rows on which the doctor checks the finished training
 
 
-def train_command(data, target, kind, given, *, out, resume, before, as_json) -> None:
+def train_command(data, target, kind, given, *, out, resume, before, log, as_json) -> None:
+    for name in log:
+        expect_choice(name, LOGGERS, what="logger")
+    # before data are read: what is not installed is said at once
+    loggers = [LOGGERS[name]() for name in dict.fromkeys(log)]
+    with contextlib.ExitStack() as stack:
+        for logger in loggers:  # open until the report is written
+            stack.enter_context(logger)
+        _train(data, target, kind, given, out, resume, before, loggers, as_json)
+
+
+def _train(data, target, kind, given, out, resume, before, loggers, as_json) -> None:
     from cutaway.doctor.glance import glance
     from cutaway.doctor.sources import plan_of
 
@@ -53,7 +66,8 @@ def train_command(data, target, kind, given, *, out, resume, before, as_json) ->
     command = "cutaway " + shlex.join(sys.argv[1:])
     plan = plan_of(experiment, rows=CHECKED_ROWS) if experiment.has_checks else None
     told = len(experiment.notes)
-    run = experiment.train(out, resume=resume, progress=False if as_json else None)
+    progress = False if as_json else None
+    run = experiment.train(out, resume=resume, callbacks=loggers, progress=progress)
     finding = None
     if plan is not None and experiment.trainer is not None and experiment.probes is not None:
         finding = glance(plan, experiment.trainer, experiment.probes)

@@ -112,7 +112,11 @@ def _weights(pretrained, published) -> dict:
 
 def _fits(net, weights, names) -> bool:
     """Whether the head of the weights has as many outputs as that of the net."""
+    from cutaway.weights import OwnWeights
+
     outputs = net.head.bias.shape
+    if isinstance(weights, OwnWeights):
+        return "head.bias" not in weights or weights["head.bias"].shape == outputs
     for name, array in weights.items():
         for path, *_ in names.targets(name) or ():
             if path == "head.bias":

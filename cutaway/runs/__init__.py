@@ -10,6 +10,7 @@ _HOMES = {
     "finished_run": ("Run",),
     "from_path": ("prepare",),
     "kinds": ("KINDS", "DataKind"),
+    "model_card": ("push_to_hub",),
     "options": ("TrainingOptions",),
     "recognition": ("Recognized", "recognize"),
     "table": ("TableOptions", "prepare_table", "train_table"),

@@ -5,6 +5,7 @@ from cutaway.runs.finished_run import Run as Run
 from cutaway.runs.from_path import prepare as prepare
 from cutaway.runs.kinds import DataKind as DataKind
 from cutaway.runs.kinds import KINDS as KINDS
+from cutaway.runs.model_card import push_to_hub as push_to_hub
 from cutaway.runs.options import TrainingOptions as TrainingOptions
 from cutaway.runs.recognition import Recognized as Recognized
 from cutaway.runs.recognition import recognize as recognize
@@ -22,6 +23,7 @@ __all__ = [
     "TrainingOptions",
     "prepare",
     "prepare_table",
+    "push_to_hub",
     "recognize",
     "train_table",
     "write_report",

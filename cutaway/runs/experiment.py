@@ -41,6 +41,7 @@ from cutaway.runs.report import Remark, ReportData, render
 from cutaway.runs.run_folder import RunFolder
 from cutaway.runtime.exhaustion import expect_room, explaining_placing
 from cutaway.train import Callback, Checkpoints, EarlyStopping, Probes, Trainer
+from cutaway.train.loggers import Logger
 from cutaway.train.probes import MOST_ROWS
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ class Experiment:
         Args:
             out: folder of the run; None for a new one under `runs/`.
             resume: continue the training in `out`.
-            callbacks: more callbacks for the Trainer.
+            callbacks: more callbacks for the Trainer; loggers also write the run's config.
             progress: whether to show progress; by default in a terminal and in a notebook.
 
         Raises:
@@ -297,11 +298,16 @@ class Experiment:
         inputs, stream = self.fit_inputs(y)
         self.trainer, self.probes = trainer, self._probes(y)
         keeping = [checkpoints] if stopping is None else [stopping, checkpoints]
+        loggers = [one for one in callbacks if isinstance(one, Logger)]
+        for logger in loggers:
+            logger.add_config({**config, "run": str(folder.path)}, folder.path)
         failure: CutawayError | None = None
         try:
             self._fit(trainer, inputs, y, [*keeping, *callbacks], progress)
         except CutawayError as error:
             if not trainer.epoch and not isinstance(error, TrainingError):
+                for logger in loggers:
+                    logger.discard()
                 folder.discard()  # nothing was trained
                 raise
             if not isinstance(error, TrainingError | RunError):
@@ -578,10 +584,26 @@ def _with_folder(error: CutawayError, folder: RunFolder, epochs: int) -> Cutaway
 
 
 def write_report(experiment: Experiment, run: Run, *, command: str = "") -> Path:
-    """Write report.html into the run's folder; returns its path."""
+    """Write report.html into the run's folder; returns its path.
+
+    Loggers of the training that are still open, as in a `with` block, get it too, and the scores,
+    the remarks and the weights of the run.
+    """
     page = experiment.page(run, command).encode("utf-8", "backslashreplace")
     run.folder.write(run.folder.report, page)
+    for logger in _open_loggers(experiment):
+        scores = {name: run.metrics.get(name, {}) for name in ("train", "validation", "test")}
+        logger.log_scores(scores, run.metrics["epochs"])
+        for k, remark in enumerate(experiment.remarks, 1):
+            logger.log_text(f"remarks/{k}", "\n\n".join((remark.title, *remark.sentences)))
+        logger.log_file(run.folder.report)
+        logger.log_file(run.folder.weights)
     return run.folder.report
+
+
+def _open_loggers(experiment: Experiment) -> list[Logger]:
+    callbacks = [] if experiment.trainer is None else experiment.trainer.callbacks
+    return [one for one in callbacks if isinstance(one, Logger) and one.is_open]
 
 
 def rows_page(experiment: Experiment, run: Run, command: str) -> str:

@@ -1,6 +1,7 @@
 """Training: the Trainer, its compiled epochs, callbacks, checkpoints, history and probes."""
 
 from cutaway.files import write_atomically
+from cutaway.train import loggers
 from cutaway.train.adversarial import AdversarialProgram
 from cutaway.train.blocks import ArrayRows, StreamRows
 from cutaway.train.callbacks import Callback, EarlyStopping, GradualUnfreezing, PlateauRate
@@ -34,5 +35,6 @@ __all__ = [
     "StreamRows",
     "Trainer",
     "TrainingState",
+    "loggers",
     "write_atomically",
 ]

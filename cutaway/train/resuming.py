@@ -64,13 +64,15 @@ def load_training_state(trainer, arrays: dict, notes: dict) -> None:
             )
     for name, variable in trainer.program.variables().items():
         variable.data = on_device(np.array(arrays[name], variable.dtype))
-    same = [type(c).__name__ for c in trainer.callbacks] == [
-        kept["class"] for kept in notes["callbacks"]
-    ]
-    for i, callback in enumerate(trainer.callbacks if same else ()):
+    waiting = dict(enumerate(notes["callbacks"]))
+    for callback in trainer.callbacks:  # those of one class in their order; others may have come
+        name = type(callback).__name__
+        i = next((i for i, kept in waiting.items() if kept["class"] == name), None)
+        if i is None:
+            continue
         prefix = f"callbacks.{i}."
         own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-        callback.load_state({**notes["callbacks"][i]["state"], "arrays": own})
+        callback.load_state({**waiting.pop(i)["state"], "arrays": own})
     if hasattr(trainer.stream, "load_state"):
         trainer.stream.load_state(notes.get("stream", {}))
     trainer.seed = notes["seed"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cutaway.errors import OptionError, RunError, did_you_mean
 from cutaway.files.writing import write_atomically
+from cutaway.weights.hub import fetch_from_hub, is_on_hub
 from cutaway.weights.published import PUBLISHED, Archived, Packaged
 
 # ..-f37072fd.pth: the first digits of the file's SHA-256, as in PyTorch's hub
@@ -24,9 +25,10 @@ def fetch(source, published=PUBLISHED) -> Path:
     """The local weights file for `source`, downloaded if necessary; nothing is loaded yet.
 
     Args:
-        source: path of a file; a URL (http or https), whose file is cached in the user's cache
-            folder; or the name of published weights. A download is checked against the SHA-256
-            in its URL: "...-f37072fd.pth" or "...#sha256=f37072fd...".
+        source: path of a file; an address of the Hub of Hugging Face, see weights.hub:
+            hf://org/name[@revision][/file]; a URL (http or https), whose file is cached in the
+            user's cache folder; or the name of published weights. A download is checked against
+            the SHA-256 in its URL: "...-f37072fd.pth" or "...#sha256=f37072fd...".
         published: {name: Packaged or Published}, the names that are allowed.
 
     Raises:
@@ -41,13 +43,15 @@ def fetch(source, published=PUBLISHED) -> Path:
     if not isinstance(source, str | os.PathLike):
         raise OptionError(
             f"weights {source!r}",
-            expected=f"a path, a URL, or {_names(published)}",
+            expected=f"a path, a URL, hf://org/name, or {_names(published)}",
         )
     if isinstance(source, str) and source in published:
         entry = published[source]
         if isinstance(entry, Archived):
             return _archived(entry)
         return _packaged(source, entry) if isinstance(entry, Packaged) else _download(entry.url)
+    if is_on_hub(source):
+        return fetch_from_hub(source)
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         return _download(source)
     path = Path(source).expanduser()
@@ -55,7 +59,7 @@ def fetch(source, published=PUBLISHED) -> Path:
         return path
     raise RunError(
         f"no weights found at {source}",
-        expected=f"a file, a URL (https://...), or {_names(published)}",
+        expected=f"a file, a URL (https://...), hf://org/name, or {_names(published)}",
         fix=did_you_mean(str(source), published) if published else "pass the path of a file",
     )
 

@@ -13,6 +13,7 @@ from cutaway.errors import RunError, expect_path, expect_type
 from cutaway.files import replacing
 from cutaway.files.content import exists, naming, read_content
 from cutaway.nn import Module
+from cutaway.weights.hub import local_file
 
 _TYPES = {
     "F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1",
@@ -20,11 +21,19 @@ _TYPES = {
     "BF16": ml_dtypes.bfloat16, "F8_E4M3": ml_dtypes.float8_e4m3fn,
     "F8_E5M2": ml_dtypes.float8_e5m2,
 }  # fmt: skip
+OWN = "cutaway"  # the format in the header of a file in our layout
+FRAMEWORKS = {"pt": "PyTorch", "tf": "TensorFlow", "flax": "Flax", "mlx": "MLX", "np": "NumPy"}
 _NAMES = {np.dtype(dtype): name for name, dtype in _TYPES.items()}
+
+
+class OwnWeights(dict):
+    """{path: array} of a file that Cutaway wrote: its names and layout are those of the network."""
 
 
 def save_weights(net, path) -> None:
     """Write net.state_dict() to `path` as safetensors, atomically.
+
+    The file says that it is in Cutaway's layout, which `load_into` then does not convert.
 
     Raises:
         OptionError: net is no Module, path no path. RunError: it cannot be written.
@@ -37,14 +46,26 @@ def save_weights(net, path) -> None:
 def load_weights(net, path) -> None:
     """Load the safetensors file `path`, written by `save_weights`, into `net`.
 
+    Args:
+        path: of the file; or an address of the Hub, hf://org/name[@revision][/file].
+
     Raises:
-        RunError: a missing or corrupted file, or weights of another architecture.
+        RunError: a missing or corrupted file, or weights of another architecture or framework.
         ShapeError: weights of other sizes. In every case `net` is unchanged.
     """
     _expect_net(net, "load_weights")
     expect_path(path, what="load_weights: path")
-    path = Path(path)
-    net.load_state_dict(read_safetensors(read_bytes(path), path))
+    path = local_file(path)
+    content = read_bytes(path)
+    tensors = read_safetensors(content, path)
+    stated = stated_format(content)
+    if stated not in (None, OWN):  # of square layers the shapes do not tell
+        raise RunError(
+            f"{path} says that it is in the layout of {FRAMEWORKS.get(stated, stated)}",
+            expected="a file written by ct.save_weights",
+            fix="ct.load_into(net, path), which converts names and layout",
+        )
+    net.load_state_dict(tensors)
 
 
 def _expect_net(net, where: str):
@@ -55,13 +76,13 @@ def write_tensors(tensors: dict, path) -> None:
     """Write {name: array} to `path` as safetensors, atomically."""
     size = sum(np.asarray(array).nbytes for array in tensors.values())
     with replacing(path, size=size) as partial:
-        save_tensors(tensors, partial, {"format": "cutaway"})
+        save_tensors(tensors, partial, {"format": OWN})
 
 
 def as_safetensors(tensors: dict) -> bytes:
     """{name: array} as the content of a safetensors file."""
     content = io.BytesIO()
-    _put_tensors(tensors, content, {"format": "cutaway"})
+    _put_tensors(tensors, content, {"format": OWN})
     return content.getvalue()
 
 
@@ -123,6 +144,16 @@ def read_safetensors(content: bytes, path) -> dict:
         )
     with damaged():
         return {name: _array(tensor) for name, tensor in tensors}
+
+
+def stated_format(content: bytes) -> str | None:
+    """What a safetensors file says of its layout: "cutaway", "pt", ...; None: nothing.
+
+    Args:
+        content: that `read_safetensors` has read.
+    """
+    size = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + size]).get("__metadata__", {}).get("format")
 
 
 def _array(tensor) -> np.ndarray:

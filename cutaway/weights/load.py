@@ -16,8 +16,11 @@ from cutaway.weights.read import read_weights
 def load_into(net, source, names: WeightNames = PYTORCH, *, but=()) -> None:
     """Load the weights of `source`, renamed by `names`, into `net`.
 
+    A file that Cutaway wrote says so, and is loaded as it is.
+
     Args:
-        source: path, URL or published name of a file (see `fetch`), or {source name: array}.
+        source: path, URL, address of the Hub (hf://org/name) or published name of a file (see
+            `fetch`), or {source name: array}.
         names: table of names; by default those of a PyTorch network with the same paths.
         but: prefixes of our paths to leave unchanged, such as a new "head".
 

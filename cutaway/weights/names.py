@@ -6,7 +6,8 @@ import numpy as np
 
 from cutaway.errors import RunError, ShapeError
 from cutaway.nn.layers import Standardize
-from cutaway.nn.state import Buffer, Stateful, Variable, walk
+from cutaway.nn.state import Buffer, Stateful, Variable, named_variables, walk
+from cutaway.weights.files import OwnWeights
 from cutaway.weights.layout import to_ours
 
 _PART = re.compile(r"(?P<path>.*)\[(?P<index>\d+)/(?P<count>\d+)\]")
@@ -63,7 +64,7 @@ class WeightNames:
         """{our path: array in our layout} for all parameters and running statistics of `net`.
 
         Args:
-            weights: {source name: array}.
+            weights: {source name: array}; OwnWeights keep their names and layout.
             but: prefixes of our paths to leave unchanged, like "head".
 
         Raises:
@@ -71,6 +72,8 @@ class WeightNames:
             ShapeError: tensors of other shapes. The message lists them.
         """
         but = (but,) if isinstance(but, str) else tuple(but)
+        if isinstance(weights, OwnWeights):
+            return _unchanged(weights, net, but)
         owners, variables = _owners(net)
         pieces, unexpected, skipped = {}, [], set()
         for name, array in weights.items():
@@ -95,6 +98,20 @@ class WeightNames:
         out = {path: _joined(path, pieces[path]) for path in wanted}
         _expect_shapes(net, out, variables, pieces)
         return out
+
+
+def _unchanged(weights, net, but) -> dict:
+    """`translate` for weights whose names and layout are those of the network."""
+    variables = named_variables(net)
+    unexpected = [f"{name} {array.shape}" for name, array in sorted(weights.items())
+                  if name not in variables and not begins(name, but)]  # fmt: skip
+    wanted = [path for path in variables if not begins(path, but)]
+    missing = [path for path in wanted if path not in weights]
+    unmatched = [b for b in but if not any(begins(p, (b,)) for p in [*weights, *variables])]
+    _expect_complete(net, unexpected, missing, unmatched)
+    out = {path: weights[path] for path in wanted}
+    _expect_shapes(net, out, variables, {path: [(None, path, out[path])] for path in out})
+    return out
 
 
 def channels_last(channels: int):

@@ -1,11 +1,10 @@
 """read_weights: the tensors of a weights file: PyTorch, safetensors or TensorFlow Lite."""
 
-from pathlib import Path
-
 import numpy as np
 
 from cutaway.errors import RunError, did_you_mean, expect_path
-from cutaway.weights.files import read_bytes, read_safetensors
+from cutaway.weights.files import OWN, OwnWeights, read_bytes, read_safetensors, stated_format
+from cutaway.weights.hub import local_file
 from cutaway.weights.pth import read_pth
 from cutaway.weights.tflite import IDENTIFIER, named_weights, read_tflite
 
@@ -18,8 +17,12 @@ def read_weights(path, *, key: str | None = None) -> dict:
 
     Args:
         path: .pth, .pt, .th, .bin (PyTorch), .safetensors or .tflite; detected by content. Of a
-            .tflite the kernels and biases of convolutions are read, in our layout.
+            .tflite the kernels and biases of convolutions are read, in our layout. Or an address
+            of the Hub, hf://org/name[@revision][/file].
         key: key of the weights in a checkpoint with several sets; None: the usual keys are tried.
+
+    Returns:
+        of a file that Cutaway wrote, OwnWeights, which `load_into` does not convert.
 
     Raises:
         RunError: a missing or corrupted file, or one that contains more than tensors and plain
@@ -31,10 +34,11 @@ def read_weights(path, *, key: str | None = None) -> dict:
         (1000, 512)
     """
     expect_path(path, what="read_weights: path")
-    path = Path(path)
+    path = local_file(path)
     content = read_bytes(path)
     if _is_safetensors(content, path):
-        return read_safetensors(content, path)
+        found = read_safetensors(content, path)
+        return OwnWeights(found) if stated_format(content) == OWN else found
     if content[4:8] == IDENTIFIER:
         return named_weights(read_tflite(content, path))
     return _tensors_of(read_pth(content, path), path, key)

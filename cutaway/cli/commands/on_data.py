@@ -58,6 +58,13 @@ def train(
         int | None,
         option("Processes that share each batch, on this machine. [default: 1]", metavar="N"),
     ] = None,
+    log: Annotated[
+        list[str] | None,
+        option(
+            "Also write the training to csv, tensorboard, wandb or mlflow; repeatable.",
+            metavar="LOGGER",
+        ),
+    ] = None,
     device: Device = None,
     max_bytes: MaxBytes = None,
     as_json: Json = False,
@@ -70,7 +77,15 @@ def train(
     from cutaway.cli.train import train_command
 
     train_command(
-        data, target, kind, given, out=out, resume=resume, before=preflight, as_json=as_json
+        data,
+        target,
+        kind,
+        given,
+        out=out,
+        resume=resume,
+        before=preflight,
+        log=log or (),
+        as_json=as_json,
     )
 
 

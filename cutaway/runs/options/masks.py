@@ -7,7 +7,7 @@ from cutaway.runs.options.dense import expect_piece
 from cutaway.runs.options.every_kind import TrainingOptions
 from cutaway.runs.options.flags import DENSE, MODEL, Flag, option, required_option
 from cutaway.runs.options.segmentation import SegmentationOptions, expect_pixel_loss
-from cutaway.runs.options.transfer import FINE_TUNE, FROM
+from cutaway.runs.options.transfer import FINE_TUNE, FROM, with_commit
 
 TURNS = Flag(
     "Whether pictures look alike in any direction, as under a microscope: those with masks are "
@@ -94,6 +94,7 @@ class MaskTransferOptions(TrainingOptions):
     ignore_value: int | None = None
 
     def __post_init__(self):
+        object.__setattr__(self, "from_", with_commit(self.from_))
         super().__post_init__()
         expect_piece(self.size, 2)
         expect_pixel_loss(self)

@@ -7,7 +7,7 @@ from cutaway.runs.options.dense import expect_piece
 from cutaway.runs.options.every_kind import TrainingOptions
 from cutaway.runs.options.flags import AUGMENT, DENSE, MODEL, SIZE, Flag, option
 from cutaway.runs.options.masks import TURNS
-from cutaway.runs.options.transfer import FINE_TUNE, FROM
+from cutaway.runs.options.transfer import FINE_TUNE, FROM, with_commit
 
 # networks on any backbone, and those with a body of their own
 MODELS = ("faster-rcnn", "yolo", "ssd", "mask-rcnn", "fast-rcnn")  # heads on a pretrained backbone
@@ -80,6 +80,7 @@ class ObjectOptions(TrainingOptions):
     proposals: str | None = option(None, PROPOSALS)
 
     def __post_init__(self):
+        object.__setattr__(self, "from_", with_commit(self.from_))
         super().__post_init__()
         expect_choice(self.model, MODELS, what="model")
         expect_piece(self.size, 2)

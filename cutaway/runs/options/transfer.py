@@ -9,7 +9,7 @@ from cutaway.runs.options.flags import PRETRAINED, Flag, option, required_option
 
 FROM = Flag(
     "Train a new head on a pretrained backbone: efficientnet-lite0 or resnet50 for images, minilm "
-    "for texts; NAME:FILE for your own weights.",
+    "for texts; NAME:FILE or NAME:hf://org/name for other weights.",
     PRETRAINED,
     metavar="NAME",
     names=("--from",),
@@ -26,7 +26,7 @@ class TransferOptions(TrainingOptions):
 
     Attributes:
         from_: the backbone: "efficientnet-lite0", "minilm", ... (models.PRETRAINED_BACKBONES), or
-            "NAME:WEIGHTS" with a path or URL of weights.
+            "NAME:WEIGHTS" with a path or URL of weights; of hf://org/name the commit is kept.
         fine_tune: whether to fine-tune stages of the backbone after training the head.
         unfreeze: first stage to fine-tune; None: the last third of the stages.
         layer_decay: in fine-tuning, the learning rate of each stage is this times that of the
@@ -57,6 +57,7 @@ class TransferOptions(TrainingOptions):
     def __post_init__(self):
         if not self.optimizer:
             object.__setattr__(self, "optimizer", "adamw" if self.fine_tune else "nesterov")
+        object.__setattr__(self, "from_", with_commit(self.from_))
         super().__post_init__()
         expect_range(self.layer_decay, what="layer decay", above=0, most=1)
         if self.unfreeze is not None and not self.fine_tune:
@@ -106,6 +107,18 @@ class TransferOptions(TrainingOptions):
         then = Cosine(max(1, steps - warm)) if self.schedule == "cosine" else None
         rates = net.rates(self.layer_decay)
         return kind(net, self.rate(), schedule=Warmup(warm, then), groups=rates, **decay)
+
+
+def with_commit(source: str) -> str:
+    """ "NAME:hf://org/name" with the commit that it means now; another source as it is.
+
+    Raises:
+        OptionError, RunError: see weights.fetch_from_hub.
+    """
+    from cutaway.weights.hub import is_on_hub, pinned
+
+    name, _, weights = source.partition(":")
+    return f"{name}:{pinned(weights)}" if is_on_hub(weights) else source
 
 
 def _is_head(path, parameter) -> bool:
