@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 
 from cutaway.data.cells import read_cells
 from cutaway.engine import float64, no_grad
+from cutaway.errors import expect_integer, expect_range
 from cutaway.estimators.inputs import ArrayInputs, FrameInputs, is_frame, one_row
 from cutaway.estimators.rows import WeightedRows
 from cutaway.explain import Explanation, explain
@@ -119,6 +120,7 @@ class TableEstimator(BaseEstimator):
 
     def _train(self, rows: WeightedRows, target: EncodedTarget):
         """Train on rows with class numbers or values, from new weights or the present ones."""
+        self._expect_parameters()
         seed = self._seed()
         rows = rows.summed()
         stratify = self.task == "classification"
@@ -200,6 +202,13 @@ class TableEstimator(BaseEstimator):
             seed=seed,
         )
 
+    def _expect_parameters(self):
+        """Raise OptionError for parameters that the options would call by another name."""
+        for name in ("max_iter", "n_iter_no_change"):
+            if getattr(self, name) is not None:
+                expect_integer(getattr(self, name), what=name, least=1)
+        expect_range(self.validation_fraction, what="validation_fraction", least=0, below=1)
+
     def _seed(self) -> int:
         """The seed of a fit: random_state itself if it is an integer, otherwise drawn from it."""
         if isinstance(self.random_state, numbers.Integral):
@@ -264,7 +273,7 @@ class TableEstimator(BaseEstimator):
         return WeightedRows(X, np.asarray(y), weights).of_weight()
 
     def _encoded(self, X) -> np.ndarray:
-        """WeightedRows to predict as inputs of the network."""
+        """Rows to predict as inputs of the network."""
         if isinstance(self._inputs, FrameInputs):
             validate_data(self, X, reset=False, skip_check_array=True)
             return self._inputs.encode(X)

@@ -191,6 +191,12 @@ def test_an_explanation_is_that_of_the_network_for_the_row():
         model.explain(frame[:2])
 
 
+def test_parameters_that_no_training_can_have_are_called_by_their_names():
+    for name, value in (("max_iter", 0), ("n_iter_no_change", 0.5), ("validation_fraction", 1)):
+        with pytest.raises(ValueError, match=name):
+            ct.Classifier(**{**SMALL, name: value}).fit(X, Y)
+
+
 def test_a_diagnosis_finds_a_rate_that_is_too_low():
     model = ct.Classifier(**{**SMALL, "max_iter": 5}, batch_size=4, lr=1e-5).fit(X, Y)
     assert [finding.code for finding in model.diagnose().findings] == ["learning_rate_too_low"]
