@@ -23,6 +23,7 @@ from cutaway.estimators.inputs import ArrayInputs, FrameInputs, is_frame, one_ro
 from cutaway.estimators.rows import WeightedRows
 from cutaway.explain import Explanation, explain
 from cutaway.metrics import METRICS
+from cutaway.nn import Module
 from cutaway.nn.random import seeded
 from cutaway.runs import TableOptions
 from cutaway.runs.base_rate import start_at_base_rate
@@ -162,22 +163,29 @@ class TableEstimator(BaseEstimator):
             task = "multiclass" if self.task == "classification" else self.task
             self._inputs = FrameInputs.fit(x, y, task, training)
         self._fit_target(y[training], weights[training])
-        self._spec = table_spec(self._options(seed, len(training)), self._table(target))
-        with seeded(seed):
-            self.network_ = build_network(self._spec)
+        self._table = self._table_of(target)
         if rated and self.task == "classification":
             mass = np.bincount(y[training], weights[training], minlength=len(target.classes or ()))
-            table = dataclasses.replace(self._table(target), class_counts=mass)
-            start_at_base_rate(self.network_, self._spec, table)
+            self._table = dataclasses.replace(self._table, class_counts=mass)
+        self._spec = table_spec(self._options(seed, len(training)), self._table)
+        self.network_ = self._new_network(seed)
 
-    def _table(self, target: EncodedTarget) -> EncodedTable:
+    def _new_network(self, seed: int) -> Module:
+        """The network before its training, at the base rate of its classes if they were counted."""
+        with seeded(seed):
+            net = build_network(self._spec)
+        if len(self._table.class_counts):
+            start_at_base_rate(net, self._spec, self._table)
+        return net
+
+    def _table_of(self, target: EncodedTarget) -> EncodedTable:
         found = self._inputs
         return EncodedTable(
             target.task, target.classes, found.features, found.embeddings, found.texts
         )
 
     def _expect_same_network(self, options: TableOptions, target: EncodedTarget):
-        if table_spec(options, self._table(target)) != self._spec:
+        if table_spec(options, self._table_of(target)) != self._spec:
             raise ValueError(
                 "warm_start: the network that was trained before has other layers than the "
                 "parameters ask for now; set warm_start=False to begin anew"
@@ -328,8 +336,7 @@ class TableEstimator(BaseEstimator):
                 "do not keep: call fit first"
             )
         (training, validation), options = self._fit_data
-        with seeded(options.seed):
-            net = build_network(self._spec)
+        net = self._new_network(options.seed)
         trainer = self._trainer_for(options, len(training[0]), net)
         trainer.classes = self._class_names()
         return supplied("diagnose")(
@@ -342,8 +349,14 @@ class TableEstimator(BaseEstimator):
         )
 
     def __getstate__(self):
-        state: Any = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_fit_data"}
+        given: Any = super().__getstate__()
+        state = {name: value for name, value in given.items() if name != "_fit_data"}
+        trained = state.get("_incremental")
+        if trained is not None:  # without the rows that it keeps
+            plain = Trainer(trained.program)
+            plain.seed, plain.epoch, plain.history = trained.seed, trained.epoch, trained.history
+            state["_incremental"] = plain
+        return state
 
     def _repr_html_inner(self):
         return super()._repr_html_inner() + self._network_html()

@@ -139,6 +139,14 @@ def test_a_prediction_is_float64_and_does_not_depend_on_the_rows_beside_it():
     assert ct.Classifier(**SMALL).fit(X, Y).predict_proba(X).dtype == np.float64
 
 
+def test_a_training_begins_at_the_base_rate_of_a_rare_class():
+    y = np.where(np.arange(96) % 24 == 0, "rare", "usual")
+    model = ct.Classifier(**{**SMALL, "max_iter": 1}, lr=1e-9).fit(X[:, :2], y)
+    assert model.predict_proba(X[:, :2]).mean(axis=0)[0] < 0.15
+    weighted = ct.Classifier(**{**SMALL, "max_iter": 1}, lr=1e-9, class_weight="balanced")
+    assert weighted.fit(X[:, :2], y).predict_proba(X[:, :2]).mean(axis=0)[0] > 0.35
+
+
 def test_a_pickle_predicts_the_same_and_holds_no_rows():
     model = ct.Classifier(**SMALL).fit(X, Y)
     again = pickle.loads(pickle.dumps(model))
@@ -146,6 +154,8 @@ def test_a_pickle_predicts_the_same_and_holds_no_rows():
     many = ct.Classifier(**SMALL).fit(
         np.tile(X, (100, 1)) + RNG.normal(size=(9600, 3)), np.tile(Y, 100)
     )
+    assert len(pickle.dumps(many)) < 20_000
+    many.partial_fit(RNG.normal(size=(9600, 3)), np.tile(Y, 100))
     assert len(pickle.dumps(many)) < 20_000
     with pytest.raises(ValueError, match="call fit first"):
         again.diagnose()
