@@ -123,6 +123,7 @@ _HOMES = {
     ),
     "cutaway.doctor": ("diagnose", "treat"),
     "cutaway.diagram": ("draw",),
+    "cutaway.estimators": ("Classifier", "Regressor"),
     "cutaway.explain": ("attribute", "explain_update"),
     "cutaway.landscape": ("curvature", "loss_surface", "race"),
     "cutaway.story": ("write_page",),
@@ -135,6 +136,7 @@ _PACKAGES = (
     "doctor",
     "errors",
     "diagram",
+    "estimators",
     "explain",
     "export",
     "files",
@@ -160,6 +162,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME_OF, *_PACKAGES]
 
 # functions that a package calls and one of higher rank has
+supply("diagnose", "cutaway.doctor")
 supply("network_html", "cutaway.diagram.network_html")
 
 

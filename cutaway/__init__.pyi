@@ -10,6 +10,8 @@ from cutaway.engine import float64 as float64
 from cutaway.engine import gradients as gradients
 from cutaway.engine import no_grad as no_grad
 from cutaway.engine.operation import operation as operation
+from cutaway.estimators import Classifier as Classifier
+from cutaway.estimators import Regressor as Regressor
 from cutaway.explain import attribute as attribute
 from cutaway.explain import explain_update as explain_update
 from cutaway.landscape import curvature as curvature
@@ -146,6 +148,7 @@ from cutaway import data as data
 from cutaway import doctor as doctor
 from cutaway import errors as errors
 from cutaway import diagram as diagram
+from cutaway import estimators as estimators
 from cutaway import export as export
 from cutaway import files as files
 from cutaway import landscape as landscape
@@ -217,6 +220,7 @@ __all__ = [
     "Buffer",
     "Callback",
     "Checkpoints",
+    "Classifier",
     "ClipNorm",
     "ClipValue",
     "Compiled",
@@ -279,6 +283,7 @@ __all__ = [
     "Recompute",
     "Recurrent",
     "ReduceOnPlateau",
+    "Regressor",
     "Residual",
     "Run",
     "SELU",
@@ -323,6 +328,7 @@ __all__ = [
     "doctor",
     "draw",
     "errors",
+    "estimators",
     "explain",
     "explain_update",
     "export",

@@ -36,6 +36,7 @@ RANKS = {
     "train": 7,
     "runs": 8,
     "doctor": 9,
+    "estimators": 9,
     "search": 9,
     "studio": 10,
     "cli": 11,

@@ -1,0 +1,28 @@
+"""The example and the page of the estimators run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.scripts import example
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_example_compares_a_network_with_scikit_learns_models(capsys):
+    scores = example("estimators").main(epochs=15)
+    assert set(scores) == {"network", "logistic regression", "boosted trees"}
+    assert scores["network"] > 0.7
+    assert "best of the grid" in capsys.readouterr().out
+
+
+@pytest.mark.slow  # a diagnosis of a training of 500 epochs
+def test_the_python_of_the_page_runs(capsys):
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "estimators.md").read_text(), re.DOTALL
+    )
+    scope = {}
+    exec(block, scope)
+    assert scope["accuracy"] > 0.7
+    assert "∂L/∂w" in capsys.readouterr().out
