@@ -51,7 +51,7 @@ export function paintEdges(canvas: HTMLCanvasElement, painting: Painting): void 
     else stroke(brush, painting, edge, scales[edge.layer] ?? null, key, lit.size > 0, dashed);
   }
   for (const [edge, key] of later)
-    stroke(brush, painting, edge, scales[edge.layer] ?? null, key, false, dashed);
+    stroke(brush, painting, edge, scales[edge.layer] ?? null, key, false, true);
 }
 
 function stroke(

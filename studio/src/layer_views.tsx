@@ -2,6 +2,7 @@
 
 import { HeatMap, type Cell } from "./heat_map";
 import { number } from "./format";
+import { withMinus } from "./notation";
 import { paintMatrix, paintPicture } from "./pictures";
 import { useStore, useViews, type Store } from "./store";
 import type { Block } from "./wire";
@@ -219,7 +220,7 @@ function Gates({ lane, path, view }: ViewProps) {
       {Object.entries(gates).map(([symbol, meaning]) => (
         <div key={symbol} class="gate">
           <h3>
-            <b>{symbol}</b> <span class="soft small">{meaning}</span>
+            <b>{symbol}</b> <span class="soft small">{withMinus(meaning)}</span>
           </h3>
           <TimeMatrix
             lane={lane}
