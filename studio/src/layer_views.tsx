@@ -7,6 +7,8 @@ import { paintMatrix, paintPicture } from "./pictures";
 import { useStore, useViews, type Store } from "./store";
 import type { Block } from "./wire";
 
+const STEP_LETTERS = 72; // that have room below a heat map
+
 export type ViewProps = { lane: number; path: string; view: string };
 
 export function LayerView({ lane, path, view }: ViewProps) {
@@ -183,10 +185,13 @@ function TimeMatrix({ lane, view, array, label, caption, limits, onPick }: Matri
 function StepNames({ lane, view }: { lane: number; view: string }) {
   const names = namesOf(useStore(), lane, view);
   if (!names.length || names.length > 32) return null;
+  // where not all of them fit, every second, third, ... stands at the start of its step
+  const longest = Math.max(...names.map((name) => name.length));
+  const every = Math.ceil((names.length * (longest + 1)) / STEP_LETTERS);
   return (
-    <p class="step-names soft" aria-hidden="true">
-      {names.map((name, k) => (
-        <span key={k} title={name}>
+    <p class={`step-names soft ${every > 1 ? "some" : ""}`} aria-hidden="true">
+      {names.map((name, k) => k % every === 0 && k + every <= names.length && (
+        <span key={k} style={{ width: `${(100 * every) / names.length}%` }}>
           {name}
         </span>
       ))}

@@ -25,7 +25,7 @@ const { runningMean, ticks } = await load("chart.ts");
 const { decode, encode, nextCommand } = await load("url_state.ts");
 const { columnsOf, edges, labelPlaces, place } = await load("dense_geometry.ts");
 
-const { pieces } = await load("notation.tsx");
+const { pieces, withMinus } = await load("notation.tsx");
 
 /** One message as cutaway/studio/wire.py packs it. */
 function packed(head, content, shift = 0) {
@@ -138,4 +138,10 @@ test("indices of names stand below and above the line, names of columns stay as 
   assert.deepEqual(marked("mean_score of 0.weight"), ["mean_score of 0.weight"]);
   const text = "z_5^(2) and b_6";
   assert.equal(pieces(text).reduce((sum, { written }) => sum + written, 0), text.length);
+});
+
+test("a minus is as wide as a plus, a hyphen within a word stays one", () => {
+  assert.equal(withMinus("w - η · (-0.5) = -2"), "w − η · (−0.5) = −2");
+  assert.equal(withMinus("-ln p"), "−ln p");
+  assert.equal(withMinus("max-pool of 1e-05 and h_{t-1}"), "max-pool of 1e-05 and h_{t-1}");
 });
