@@ -1,6 +1,6 @@
 // Names of stories as they are written in formulas: w_12^(1) with its subscript and superscript.
 
-const PART = /_(\{[^}]+\}|[\w,]+)|\^(\{[^}]+\}|\([^)]*\)|\w+)/g;
+const PART = /_(\{[^}]+\}|[\w,]*\w)|\^(\{[^}]+\}|\([^)]*\)|\w+)/g;
 const SMALL = 0.74; // of the letters below and above the line, see panels.css
 
 export type Piece = { text: string; kind: "" | "sub" | "sup"; written: number };

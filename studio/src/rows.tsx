@@ -24,6 +24,7 @@ export function RowPicker() {
   const { row, set } = store.look.value;
   const many = set === "training" ? subject.training : subject.validation;
   const one = singular(subject.examples);
+  const out = store.about(lane, "output");
   const go = (next: number) => store.lookAt({ row: clamp(next, 0, Math.max(0, many - 1)) });
   return (
     <Panel name="row" title={`Selected ${one}`}>
@@ -56,7 +57,7 @@ export function RowPicker() {
             <Icon name="next" />
           </button>
           <span class="soft small">of {count(many)}</span>
-          {["classes", "values"].includes(store.about(lane, "output")?.kind) && (
+          {["classes", "values"].includes(out?.kind) && (out.target ?? out.targets) != null && (
             <button
               class="worst"
               data-do="wrong"

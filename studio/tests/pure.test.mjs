@@ -135,6 +135,7 @@ test("indices of names stand below and above the line, names of columns stay as 
   const marked = (text) => pieces(text).map(({ text, kind }) => `${kind}${kind && ":"}${text}`);
   assert.deepEqual(marked("∂L/∂w_12^(1) is"), ["∂L/∂w", "sub:12", "sup:(1)", " is"]);
   assert.deepEqual(marked("h_{t-1}"), ["h", "sub:t-1"]);
+  assert.deepEqual(marked("2 / λ_max, with"), ["2 / λ", "sub:max", ", with"]);
   assert.deepEqual(marked("mean_score of 0.weight"), ["mean_score of 0.weight"]);
   const text = "z_5^(2) and b_6";
   assert.equal(pieces(text).reduce((sum, { written }) => sum + written, 0), text.length);
