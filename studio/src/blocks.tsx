@@ -63,7 +63,7 @@ export function Blocks({ lane, info }: { lane: number; info: LaneInfo }) {
               onClick={() => choose(layer)}
             >
               <b>{layer.kind.replace(/([a-z])([A-Z])/g, "$1\u200b$2")}</b>
-              <span class="soft small">{layer.path}</span>
+              <span class="soft small">{layer.path.replaceAll(".", ".\u200b")}</span>
               {layer.views?.length > 0 && <i class="has-views" title="has views" />}
               <FindingMark lane={lane} paths={[layer.path]} />
             </button>

@@ -85,9 +85,7 @@ function stroke(
   if (moving !== null) {
     const position = edge.layer - 1;
     const reached = painting.backward ? moving <= position + 1 : moving >= position;
-    inPass = painting.backward
-      ? moving > position && moving < position + 1
-      : moving > position && moving < position + 1;
+    inPass = moving > position && moving < position + 1;
     if (!reached) alpha *= 0.3;
   }
   brush.beginPath();

@@ -189,7 +189,7 @@ function StepNames({ lane, view }: { lane: number; view: string }) {
   const longest = Math.max(...names.map((name) => name.length));
   const every = Math.ceil((names.length * (longest + 1)) / STEP_LETTERS);
   return (
-    <p class={`step-names soft ${every > 1 ? "some" : ""}`} aria-hidden="true">
+    <p class="step-names soft" aria-hidden="true">
       {names.map((name, k) => k % every === 0 && k + every <= names.length && (
         <span key={k} style={{ width: `${(100 * every) / names.length}%` }}>
           {name}

@@ -37,9 +37,9 @@ export function Notation({ text }: { text: string }) {
   );
 }
 
-/** The sign before numbers and between terms as formulas have it: a hyphen is too short. */
+/** Signs as formulas have them: a minus as wide as a plus, and no new line after a first =. */
 export function withMinus(text: string, next: Node | null = null): string {
-  const signed = text.replace(/(^|[\s(=·^])-(?=[\d.∂√(]|ln|\s)/g, "$1\u2212");
+  const signed = text.replace(/(^|[\s(=·^])-(?=[\d.∂√(]|ln|\s)/g, "$1\u2212").replace(/^= /, "=\u00a0");
   // the digits of a rounded number are an element of their own
   return (next as Element)?.className === "exact" ? signed.replace(/-$/, "\u2212") : signed;
 }

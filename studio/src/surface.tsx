@@ -51,16 +51,15 @@ function Drawing({ message }: { message: Message }) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const size = useSize(box);
-  const latest = useRef(message);
+  const { surface } = useStore();
   const isDark = useSignal(dark.matches);
   useEffect(() => dark.watch(() => (isDark.value = dark.matches)), []);
   void isDark.value;
-  latest.current = message;
   useDraw(() => {
+    void isDark.value;
     const side = Math.min(size.value.width, 320);
-    if (side && canvas.current) draw(canvas.current, latest.current, side);
+    if (side && canvas.current && surface.value) draw(canvas.current, surface.value, side);
   });
-  if (canvas.current && size.value.width) draw(canvas.current, message, Math.min(size.value.width, 320));
   return (
     <>
       <div class="surface" ref={box}>

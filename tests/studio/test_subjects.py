@@ -487,7 +487,7 @@ def test_the_points_of_a_spiral_lie_on_it():
         angle = 2 * np.pi * 1.75 * part
         expected = 5 * part * np.array([np.sin(angle), np.cos(angle)])
         np.testing.assert_allclose(subject.x[row], expected, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(subject.x[7], -expected, rtol=1e-5)  # half a turn further
+    np.testing.assert_allclose(subject.x[7], -expected, rtol=1e-5, atol=1e-5)  # half a turn further
 
 
 @pytest.mark.slow
