@@ -129,8 +129,8 @@ export function NumberField({ text, name, value, send, help, min, step = "any" }
         data-value={value}
         onChange={(event) => {
           const next = event.currentTarget.valueAsNumber;
+          event.currentTarget.value = plain(value); // until it is taken: it may be refused
           if (Number.isFinite(next)) send(next);
-          else event.currentTarget.value = plain(value);
         }}
       />
     </label>

@@ -66,7 +66,7 @@ function Drawing({ message }: { message: Message }) {
         <canvas ref={canvas} role="img" aria-label="Loss surface with the paths of optimizers" />
       </div>
       <p class="soft small">
-        Darker is a larger loss; the paths begin at the ring, the weights of step{" "}
+        Bluer is a larger loss; the paths begin at the ring, the weights of step{" "}
         {count(message.head.step ?? 0)}.
       </p>
       <p class="legend">
