@@ -169,7 +169,8 @@ class LaneSet:
                 fix="close one of them first",
             )
         lane = self.lane(number)
-        return self.put_beside(lane, lane.program.copied(), "beside")
+        step = f"{lane.training.position.steps:,}".replace(",", "\u202f")
+        return self.put_beside(lane, lane.program.copied(), f"from step {step}")
 
     def put_beside(self, lane: Lane, program: Program, title: str) -> int:
         """A lane for a program that goes on from where another lane is."""

@@ -22,10 +22,20 @@ function recordedLayer(store: Store, lane: number): string | undefined {
   return Object.values(store.progress(lane)?.views ?? {}).find((about) => about?.layer)?.layer;
 }
 
+/** The chosen one of a list that scrolls; the page stays where it is. */
+function bringIntoSight(list: HTMLElement): void {
+  const chosen = list.querySelector("[aria-pressed=true]")?.getBoundingClientRect();
+  const seen = list.getBoundingClientRect();
+  if (!chosen) return;
+  if (chosen.left < seen.left || chosen.right > seen.right) list.scrollLeft += chosen.left - seen.left - 18;
+  if (chosen.top < seen.top || chosen.bottom > seen.bottom) list.scrollTop += chosen.top - seen.top - 18;
+}
+
 export function Blocks({ lane, info }: { lane: number; info: LaneInfo }) {
   const store = useStore();
   const live = !store.link.recorded;
   const clicked = useSignal<string | null>(null);
+  const list = useRef<HTMLOListElement>(null);
   const wanted = live
     ? store.look.value.layer
     : (clicked.value ?? recordedLayer(store, lane) ?? store.look.value.layer);
@@ -40,9 +50,10 @@ export function Blocks({ lane, info }: { lane: number; info: LaneInfo }) {
     if (live) store.lookAt({ layer: layer.path });
     else clicked.value = layer.path;
   };
+  useEffect(() => bringIntoSight(list.current!), [selected?.path]);
   return (
     <div class="blocks">
-      <ol class="layers" aria-label="Layers">
+      <ol class="layers" aria-label="Layers" ref={list}>
         {info.layers.map((layer) => (
           <li key={layer.path}>
             <button
@@ -51,8 +62,8 @@ export function Blocks({ lane, info }: { lane: number; info: LaneInfo }) {
               data-layer={layer.path}
               onClick={() => choose(layer)}
             >
-              <b>{layer.kind}</b>
-              <span class="soft small">{layer.path}</span>
+              <b>{layer.kind.replace(/([a-z])([A-Z])/g, "$1\u200b$2")}</b>
+              <span class="soft small">{layer.path.replaceAll(".", ".\u200b")}</span>
               {layer.views?.length > 0 && <i class="has-views" title="has views" />}
               <FindingMark lane={lane} paths={[layer.path]} />
             </button>

@@ -8,6 +8,8 @@ export type Line = {
   values: number[];
   color: string;
   dashed?: boolean;
+  /** What stands at its end. */
+  name?: string;
   /** Also its running mean, where single values scatter. */
   smooth?: boolean;
 };
@@ -117,6 +119,10 @@ export function drawChart(
   brush.clip();
   for (const line of lines) drawLine(brush, line, xOf, yOf);
   brush.restore();
+  brush.textAlign = "right";
+  brush.fillStyle = css(mode().ink);
+  for (const { name, values } of lines)
+    if (name && values.length) brush.fillText(name, LEFT + wide, yOf(values.at(-1)!) - 5);
   const stepAt = (x: number) => start + clamp((x - LEFT) / wide, 0, 1) * (last - start);
   return { low, high, first: start, last, stepAt, xOf, yOf };
 }

@@ -21,10 +21,12 @@ export const dark = {
     watched.observe(document.body, {
       attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "data-theme"],
     });
-    media.addEventListener("change", changed);
+    // a query of its own: Chromium drops the event where `matches` was read before it
+    const heard = matchMedia(media.media);
+    heard.addEventListener("change", changed);
     return () => {
       watched.disconnect();
-      media.removeEventListener("change", changed);
+      heard.removeEventListener("change", changed);
     };
   },
 };

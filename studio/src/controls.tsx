@@ -1,7 +1,7 @@
 // What can be changed while the network trains: optimizer, batch size, noise, weights.
 
 import { useSignal } from "@preact/signals";
-import { clamp, number, words } from "./format";
+import { clamp, number, singular, words } from "./format";
 import { Panel } from "./panel";
 import { useStore } from "./store";
 
@@ -54,7 +54,7 @@ function OptimizerControl({ lane }: { lane: number }) {
         return value.map((one, k) => (
           <NumberField
             key={name + k}
-            text={`${words(name)} ${k + 1}`}
+            text={`${singular(words(name))} ${k + 1}`}
             name={`${name}[${k}]`}
             value={one}
             send={(next) => send(value.map((other, j) => (j === k ? next : other)))}
@@ -129,8 +129,8 @@ export function NumberField({ text, name, value, send, help, min, step = "any" }
         data-value={value}
         onChange={(event) => {
           const next = event.currentTarget.valueAsNumber;
+          event.currentTarget.value = plain(value); // until it is taken: it may be refused
           if (Number.isFinite(next)) send(next);
-          else event.currentTarget.value = plain(value);
         }}
       />
     </label>

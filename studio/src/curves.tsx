@@ -14,12 +14,13 @@ import { useStore, type Store } from "./store";
 export const LANE_NAMES = ["A", "B", "C", "D"];
 
 function linesOf(store: Store): Line[] {
+  const several = store.lanes.value.length > 1; // told apart by more than their colors
   return store.lanes.value.flatMap((lane, k) => {
     const losses = store.lossesOf(lane);
     const color = css(signColor(k % 2 ? -1 : 1));
     return [
       { steps: losses.step, values: losses.value, color, smooth: true },
-      { steps: losses.scoredStep, values: losses.scored, color, dashed: true },
+      { steps: losses.scoredStep, values: losses.scored, color, dashed: true, name: several ? LANE_NAMES[k] : "" },
     ];
   });
 }

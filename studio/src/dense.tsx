@@ -95,7 +95,7 @@ export function DenseNetwork({ lane, info }: { lane: number; info: LaneInfo }) {
       onPointerMove={move}
       onPointerLeave={() => (hovered.value = null)}
       role="group"
-      aria-label={`Network: ${info.title}`}
+      aria-label="Neurons and weights"
     >
       <div class="drawn" style={{ width: px(geometry.width) }}>
         <canvas ref={canvas} onClick={openEdge} aria-hidden="true" />

@@ -90,7 +90,7 @@ export function place(
   const margin = (letters: number) => clamp(letters * 7 + 44, 56, narrow ? 92 : 156);
   const left = margin(longest.input);
   const right = margin(longest.output);
-  const gap = narrow ? 92 : 104;
+  const gap = narrow ? 80 : 104; // four columns fit a phone
   const width = Math.max(box.width, left + right + (columns.length - 1) * gap);
   const room = Math.max(120, box.height - HEAD - FOOT);
   const fits = clamp(Math.floor(room / 24), 3, most);

@@ -51,7 +51,7 @@ export function paintEdges(canvas: HTMLCanvasElement, painting: Painting): void 
     else stroke(brush, painting, edge, scales[edge.layer] ?? null, key, lit.size > 0, dashed);
   }
   for (const [edge, key] of later)
-    stroke(brush, painting, edge, scales[edge.layer] ?? null, key, false, dashed);
+    stroke(brush, painting, edge, scales[edge.layer] ?? null, key, false, true);
 }
 
 function stroke(
@@ -85,9 +85,7 @@ function stroke(
   if (moving !== null) {
     const position = edge.layer - 1;
     const reached = painting.backward ? moving <= position + 1 : moving >= position;
-    inPass = painting.backward
-      ? moving > position && moving < position + 1
-      : moving > position && moving < position + 1;
+    inPass = moving > position && moving < position + 1;
     if (!reached) alpha *= 0.3;
   }
   brush.beginPath();

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { LANE_NAMES } from "./curves";
 import { number } from "./format";
 import { Icon } from "./icons";
+import { Notation } from "./notation";
 import { useStore, type Store } from "./store";
 import type { Finding } from "./wire";
 
@@ -27,8 +28,11 @@ export function Findings() {
           <b>
             {lanes.length > 1 && `${LANE_NAMES[lanes.indexOf(finding.lane)]}: `}
             {finding.title}
-          </b>{" "}
-          <Where finding={finding} /> <span class="soft">{finding.text}</span>
+          </b>
+          <Where finding={finding} />{" "}
+          <span class="soft">
+            <Notation text={finding.text} />
+          </span>
         </p>
         <details>
           <summary>
@@ -93,10 +97,11 @@ export function Findings() {
 /** The place of a finding; if it is a layer, a click looks into it. */
 function Where({ finding }: { finding: Finding }) {
   const store = useStore();
-  const { where, path, lane } = finding;
-  if (!where) return null;
+  const { path, lane } = finding;
+  const where = finding.where?.replace(/^layer (?=\S+ (and|to) )/, "layers ");
+  if (!where) return ":";
   const layer = store.info.value[lane]?.layers.find((one) => one.path === path);
-  if (!layer || store.link.recorded) return <span>{where}:</span>;
+  if (!layer || store.link.recorded) return <span> ({where}):</span>;
   const show = () => {
     store.chosenLane.value = lane;
     if (!store.info.value[lane]!.is_dense) store.lookAt({ layer: layer.path });
@@ -104,10 +109,11 @@ function Where({ finding }: { finding: Finding }) {
   };
   return (
     <>
+      {" ("}
       <button class="plain link" title="Explain this layer" onClick={show}>
         {where}
       </button>
-      :
+      ):
     </>
   );
 }

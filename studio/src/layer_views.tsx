@@ -2,9 +2,12 @@
 
 import { HeatMap, type Cell } from "./heat_map";
 import { number } from "./format";
+import { withMinus } from "./notation";
 import { paintMatrix, paintPicture } from "./pictures";
 import { useStore, useViews, type Store } from "./store";
 import type { Block } from "./wire";
+
+const STEP_LETTERS = 72; // that have room below a heat map
 
 export type ViewProps = { lane: number; path: string; view: string };
 
@@ -182,10 +185,13 @@ function TimeMatrix({ lane, view, array, label, caption, limits, onPick }: Matri
 function StepNames({ lane, view }: { lane: number; view: string }) {
   const names = namesOf(useStore(), lane, view);
   if (!names.length || names.length > 32) return null;
+  // where not all of them fit, every second, third, ... stands at the start of its step
+  const longest = Math.max(...names.map((name) => name.length));
+  const every = Math.ceil((names.length * (longest + 1)) / STEP_LETTERS);
   return (
     <p class="step-names soft" aria-hidden="true">
-      {names.map((name, k) => (
-        <span key={k} title={name}>
+      {names.map((name, k) => k % every === 0 && k + every <= names.length && (
+        <span key={k} style={{ width: `${(100 * every) / names.length}%` }}>
           {name}
         </span>
       ))}
@@ -219,7 +225,7 @@ function Gates({ lane, path, view }: ViewProps) {
       {Object.entries(gates).map(([symbol, meaning]) => (
         <div key={symbol} class="gate">
           <h3>
-            <b>{symbol}</b> <span class="soft small">{meaning}</span>
+            <b>{symbol}</b> <span class="soft small">{withMinus(meaning)}</span>
           </h3>
           <TimeMatrix
             lane={lane}

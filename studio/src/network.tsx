@@ -88,7 +88,8 @@ function LaneHead({ info, name }: { info: LaneInfo; name: string | null }) {
       <div class="lane-title">
         <h2>
           {name && <b class="lane-name">{name}</b>}
-          {info.title || sizesOf(info)}
+          {sizesOf(info)}
+          {info.title && <span class="soft">, {info.title}</span>}
         </h2>
         <p class="soft small">
           <span data-number="parameters" data-value={info.parameters}>

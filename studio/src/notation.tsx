@@ -1,6 +1,6 @@
 // Names of stories as they are written in formulas: w_12^(1) with its subscript and superscript.
 
-const PART = /_(\{[^}]+\}|[\w,]+)|\^(\{[^}]+\}|\([^)]*\)|\w+)/g;
+const PART = /_(\{[^}]+\}|[\w,]*\w)|\^(\{[^}]+\}|\([^)]*\)|\w+)/g;
 const SMALL = 0.74; // of the letters below and above the line, see panels.css
 
 export type Piece = { text: string; kind: "" | "sub" | "sup"; written: number };
@@ -30,11 +30,18 @@ export function pieces(text: string): Piece[] {
 export function Notation({ text }: { text: string }) {
   return (
     <>
-      {pieces(text).map(({ text, kind }) =>
+      {pieces(withMinus(text)).map(({ text, kind }) =>
         kind === "sub" ? <sub>{text}</sub> : kind === "sup" ? <sup>{text}</sup> : text,
       )}
     </>
   );
+}
+
+/** Signs as formulas have them: a minus as wide as a plus, and no new line after a first =. */
+export function withMinus(text: string, next: Node | null = null): string {
+  const signed = text.replace(/(^|[\s(=·^])-(?=[\d.∂√(]|ln|\s)/g, "$1\u2212").replace(/^= /, "=\u00a0");
+  // the digits of a rounded number are an element of their own
+  return (next as Element)?.className === "exact" ? signed.replace(/-$/, "\u2212") : signed;
 }
 
 /** The same within elements; columns of preformatted texts stay where they are. */
@@ -50,7 +57,8 @@ export function typeset(box: HTMLElement): void {
     const pre = parent.closest("pre");
     if (pre !== block) [block, saved] = [pre, 0];
     const made: (Node | string)[] = [];
-    for (const { text, kind, written } of pieces(node.data)) {
+    const data = parent.closest("code") ? node.data : withMinus(node.data, node.nextSibling);
+    for (const { text, kind, written } of pieces(data)) {
       if (kind) {
         const small = document.createElement(kind);
         small.textContent = text;
@@ -71,6 +79,6 @@ export function typeset(box: HTMLElement): void {
           saved = 0;
         }
     }
-    if (made.length > 1 || typeof made[0] !== "string") node.replaceWith(...made);
+    if (made.length > 1 || made[0] !== node.data) node.replaceWith(...made);
   }
 }

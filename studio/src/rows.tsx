@@ -23,9 +23,11 @@ export function RowPicker() {
   if (store.link.recorded && !isShown) return null;
   const { row, set } = store.look.value;
   const many = set === "training" ? subject.training : subject.validation;
+  const one = singular(subject.examples);
+  const out = store.about(lane, "output");
   const go = (next: number) => store.lookAt({ row: clamp(next, 0, Math.max(0, many - 1)) });
   return (
-    <Panel name="row" title={`Selected ${singular(subject.examples)}`}>
+    <Panel name="row" title={`Selected ${one}`}>
       {!store.link.recorded && (
         <div class="row-picker">
           <select
@@ -55,15 +57,17 @@ export function RowPicker() {
             <Icon name="next" />
           </button>
           <span class="soft small">of {count(many)}</span>
-          <button
-            class="worst"
-            data-do="wrong"
-            title="Go to the row that is predicted worst, and then to the next one"
-            onClick={() => store.send({ type: "wrong", lane })}
-          >
-            {subject.classes ? "Wrong" : "Worst"} {singular(subject.examples)}
-          </button>
-          {store.worst.value && <span class="soft small">{store.worst.value}</span>}
+          {["classes", "values"].includes(out?.kind) && (out.target ?? out.targets) != null && (
+            <button
+              class="worst"
+              data-do="wrong"
+              title={`Go to the ${one} that is predicted worst, and then to the next one`}
+              onClick={() => store.send({ type: "wrong", lane })}
+            >
+              {subject.classes ? "Wrong" : "Worst"} {one}
+            </button>
+          )}
+          {store.worst.value && <p class="soft small">{store.worst.value}</p>}
         </div>
       )}
       <Picture />

@@ -31,6 +31,7 @@ export type Wave = { kind: "forward" | "backward" | "update"; began: number; lan
 
 const MOST_STORIES = 12;
 const SLOW_MS = 2000;
+const KEEP_WORST = new Set(["look", "click", "ahead", "wrong", "speed", "pause", "surface"]);
 const ANSWERED = new Set(["play", "pause", "step", "speed", "look"]); // by a message `state`
 const NO_LOOK: Look = {
   views: [],
@@ -118,6 +119,8 @@ export class Store {
   }
 
   send(command: Command): void {
+    // what was found out holds until the network moves on
+    if (!KEEP_WORST.has(command.type)) this.worst.value = "";
     this.link.send(command);
     if (!this.link.slow || !ANSWERED.has(command.type)) return;
     clearTimeout(this.patience);
@@ -127,6 +130,7 @@ export class Store {
   lookAt(part: Partial<Look>): void {
     // shown at once; the session's answer replaces it
     this.state.value = { ...this.state.value, look: { ...this.look.value, ...part } };
+    if (part.row !== undefined) this.worst.value = "";
     this.send({ type: "look", ...part });
   }
 
@@ -255,10 +259,10 @@ export class Store {
       this.findings.value = this.findings.value.filter((one) => one.lane !== lane || one.id !== id);
     },
     worst: (head) => {
-      const rows = head.set === "training" ? "training rows" : "validation rows";
+      const examples = this.subject.value?.examples ?? "rows";
       this.worst.value = head.count
         ? `${head.rank} of ${head.count}, worst first`
-        : `none of ${head.of} ${rows} is wrong`;
+        : `none of ${head.of} ${head.set} ${examples} is wrong`;
     },
     compiling: (head) => {
       this.compiling.value = { ...this.compiling.value, [head.lane]: head.what };

@@ -1,8 +1,10 @@
 // The loss around the weights, and the ways of several optimizers over it.
 
-import { useRef } from "preact/hooks";
-import { classColor, css, mix, paper, pen, sequential } from "./color";
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { classColor, css, dark, mix, mode, paper, pen, sequential } from "./color";
 import { useDraw } from "./draw";
+import { count } from "./format";
 import { Panel } from "./panel";
 import { useSize } from "./size";
 import { useStore } from "./store";
@@ -49,25 +51,31 @@ function Drawing({ message }: { message: Message }) {
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const size = useSize(box);
-  const latest = useRef(message);
-  latest.current = message;
+  const { surface } = useStore();
+  const isDark = useSignal(dark.matches);
+  useEffect(() => dark.watch(() => (isDark.value = dark.matches)), []);
+  void isDark.value;
   useDraw(() => {
+    void isDark.value;
     const side = Math.min(size.value.width, 320);
-    if (side && canvas.current) draw(canvas.current, latest.current, side);
+    if (side && canvas.current && surface.value) draw(canvas.current, surface.value, side);
   });
-  if (canvas.current && size.value.width) draw(canvas.current, message, Math.min(size.value.width, 320));
   return (
     <>
       <div class="surface" ref={box}>
         <canvas ref={canvas} role="img" aria-label="Loss surface with the paths of optimizers" />
       </div>
       <p class="soft small">
-        Darker is a larger loss; the paths begin at the weights of step {message.head.step ?? 0}.
+        Bluer is a larger loss; the paths begin at the ring, the weights of step{" "}
+        {count(message.head.step ?? 0)}.
       </p>
       <p class="legend">
-        {pathsOf(message).map(({ name, color }) => (
+        {pathsOf(message).map(({ name, color, dash }) => (
           <span key={name}>
-            <i class="key" style={{ borderColor: css(color) }} /> {name}
+            <svg class="stroke" viewBox="0 0 30 4" aria-hidden="true">
+              <path d="M0 2h30" stroke={css(color)} stroke-dasharray={dash.join()} />
+            </svg>{" "}
+            {name}
           </span>
         ))}
       </p>
@@ -115,4 +123,11 @@ function draw(canvas: HTMLCanvasElement, message: Message, side: number): void {
     brush.stroke();
     brush.setLineDash([]);
   }
+  const start = pathsOf(message)[0]?.block.data;
+  if (!start) return;
+  brush.beginPath();
+  brush.arc(place(start[0]!), side - place(start[1]!), 5, 0, 7);
+  brush.strokeStyle = css(mode().ink);
+  brush.lineWidth = 1.5;
+  brush.stroke();
 }

@@ -25,7 +25,7 @@ const { runningMean, ticks } = await load("chart.ts");
 const { decode, encode, nextCommand } = await load("url_state.ts");
 const { columnsOf, edges, labelPlaces, place } = await load("dense_geometry.ts");
 
-const { pieces } = await load("notation.tsx");
+const { pieces, withMinus } = await load("notation.tsx");
 
 /** One message as cutaway/studio/wire.py packs it. */
 function packed(head, content, shift = 0) {
@@ -135,7 +135,14 @@ test("indices of names stand below and above the line, names of columns stay as 
   const marked = (text) => pieces(text).map(({ text, kind }) => `${kind}${kind && ":"}${text}`);
   assert.deepEqual(marked("∂L/∂w_12^(1) is"), ["∂L/∂w", "sub:12", "sup:(1)", " is"]);
   assert.deepEqual(marked("h_{t-1}"), ["h", "sub:t-1"]);
+  assert.deepEqual(marked("2 / λ_max, with"), ["2 / λ", "sub:max", ", with"]);
   assert.deepEqual(marked("mean_score of 0.weight"), ["mean_score of 0.weight"]);
   const text = "z_5^(2) and b_6";
   assert.equal(pieces(text).reduce((sum, { written }) => sum + written, 0), text.length);
+});
+
+test("a minus is as wide as a plus, a hyphen within a word stays one", () => {
+  assert.equal(withMinus("w - η · (-0.5) = -2"), "w − η · (−0.5) = −2");
+  assert.equal(withMinus("-ln p"), "−ln p");
+  assert.equal(withMinus("max-pool of 1e-05 and h_{t-1}"), "max-pool of 1e-05 and h_{t-1}");
 });

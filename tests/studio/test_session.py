@@ -142,6 +142,12 @@ def test_a_changed_network_trains_on_from_the_step_it_was_at(change):
                 np.testing.assert_array_equal(now, old)
 
 
+def test_all_pages_are_told_of_another_batch_size():
+    with Watcher(new_subject()) as watcher:
+        header, _ = watcher.ask("state", type="batch", size=7)
+        assert header["batch_size"] == 7
+
+
 def test_a_wider_network_returns_what_the_narrower_one_did():
     with Watcher(new_subject()) as watcher:
         watcher.send(type="step", unit="batch", count=4)

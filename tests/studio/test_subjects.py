@@ -483,12 +483,11 @@ def test_noise_moves_points_and_keeps_their_classes(plane):
 
 def test_the_points_of_a_spiral_lie_on_it():
     subject = spirals(points=8)
-    np.testing.assert_allclose(subject.x[0], [0, 0])
-    part = 3 / 4  # of the last of four
-    angle = 2 * np.pi * 1.75 * part
-    expected = 5 * part * np.array([np.sin(angle), np.cos(angle)])
-    np.testing.assert_allclose(subject.x[3], expected, rtol=1e-5)
-    np.testing.assert_allclose(subject.x[7], -expected, rtol=1e-5)  # half a turn further
+    for row, part in [(0, 1 / 4), (3, 1)]:  # the first and the last of four
+        angle = 2 * np.pi * 1.75 * part
+        expected = 5 * part * np.array([np.sin(angle), np.cos(angle)])
+        np.testing.assert_allclose(subject.x[row], expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(subject.x[7], -expected, rtol=1e-5, atol=1e-5)  # half a turn further
 
 
 @pytest.mark.slow

@@ -469,7 +469,9 @@ def test_predicted_boxes_are_drawn_on_the_picture():
     subject.program = type(subject.program)(Finder(), objective=objective)
     subject.task = "detection"
     s = scene_of(subject)
-    picture = rendered(s, "output")[0]["output"]["picture"]
+    arrays, headers = rendered(s, "output")
+    picture, about = arrays["output"]["picture"], headers["output"]
+    assert (len(about["labels"]), about["values"]) == (1, pytest.approx([0.9]))
     before = np.repeat(subject.picture(0), 3, axis=-1)
     changed = (picture != before).any(axis=-1)
     expected = np.zeros((12, 12), bool)

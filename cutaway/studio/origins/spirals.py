@@ -24,7 +24,8 @@ def spirals(points: int = 500, noise: float = 0.0, seed: int = 0) -> PointSubjec
 
 def _draw(points: int, noise: float, rng):
     y = halves(points)
-    part = np.concatenate([np.arange((y == k).sum()) / (y == k).sum() for k in (0, 1)])
+    # neither begins in the middle: a point there would be of both classes, and times 0 is 0
+    part = np.concatenate([np.arange(1, n + 1) / n for n in ((y == 0).sum(), (y == 1).sum())])
     angle = 2 * np.pi * TURNS * part + np.pi * y
     on = RADIUS * part[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1)
     return on + noise * rng.uniform(-1, 1, (points, 2)), y

@@ -181,8 +181,10 @@ def _colors(scene: Scene) -> list:
 
 def _about_classes(scene: Scene, arrays: dict) -> dict:
     """Which classes were predicted where, in fractions of the pixels."""
+    if "boxes" in arrays:
+        return _about_boxes(scene, arrays)
     if "ids" not in arrays:
-        return {"kind": "boxes" if "boxes" in arrays else "picture"}
+        return {"kind": "picture"}
     from cutaway.runs.drawn_masks import visible_colors
 
     colors = visible_colors(_colors(scene))
@@ -196,6 +198,27 @@ def _about_classes(scene: Scene, arrays: dict) -> dict:
     }
 
 
+def _kept_boxes(scene: Scene, arrays: dict) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """(those that are drawn, their classes, names of all classes)."""
+    kept = np.flatnonzero(arrays["valid"].astype(bool) & (arrays["scores"] >= LEAST_SCORE))
+    classes = arrays["classes"][kept].astype(int)
+    known = max(len(scene.subject.classes or []), 1 + int(classes.max(initial=0)))
+    return kept, classes, class_names(scene.subject, known)
+
+
+def _about_boxes(scene: Scene, arrays: dict) -> dict:
+    """Classes and scores of the boxes: written on a small picture they would hide it."""
+    from cutaway.runs.drawn_boxes import class_color
+
+    kept, classes, names = _kept_boxes(scene, arrays)
+    return {
+        "kind": "boxes",
+        "labels": [names[k] for k in classes],
+        "colors": [list(class_color(int(k))) for k in classes],
+        "values": arrays["scores"][kept].astype(float).tolist(),
+    }
+
+
 def _with_boxes(scene: Scene, picture: np.ndarray, arrays: dict) -> np.ndarray:
     """The input with the boxes that are predicted with some certainty."""
     from cutaway.runs.drawn_boxes import drawn_boxes
@@ -203,15 +226,6 @@ def _with_boxes(scene: Scene, picture: np.ndarray, arrays: dict) -> np.ndarray:
 
     picture = in_color(picture[..., None] if picture.ndim == 2 else picture)
     every = reduction(picture.shape)
-    kept = np.flatnonzero(arrays["valid"].astype(bool) & (arrays["scores"] >= LEAST_SCORE))
-    classes = arrays["classes"][kept].astype(int)
-    names = class_names(
-        scene.subject, max(len(scene.subject.classes or []), 1 + int(classes.max(initial=0)))
-    )
-    return drawn_boxes(
-        reduced(picture, every),
-        arrays["boxes"][kept] / every,
-        classes,
-        names,
-        scores=arrays["scores"][kept],
-    )
+    kept, classes, names = _kept_boxes(scene, arrays)
+    boxes = arrays["boxes"][kept] / every
+    return drawn_boxes(reduced(picture, every), boxes, classes, names, labels=False)
