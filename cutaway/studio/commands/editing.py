@@ -140,6 +140,7 @@ class ChangeBatchSize(Command, tag="batch"):
 
     def apply(self, session, client):
         session.lanes.set_batch_size(self.size)
+        session.say_state()
 
 
 class ChangeNoise(Command, tag="noise"):
@@ -149,3 +150,4 @@ class ChangeNoise(Command, tag="noise"):
 
     def apply(self, session, client):
         session.lanes.set_noise(self.value)
+        session.say_state()
