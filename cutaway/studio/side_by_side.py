@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -252,10 +253,14 @@ class LaneSet:
                 wanted.made = training, shown
                 self._adopt(number, wanted)
 
+        def unless_replaced(work: Callable[[], None]) -> None:
+            if self._pending.get(number) is wanted:  # else a later change holds this one as well
+                work()
+
         for part, work in parts.items():
             self._background.run(
                 part,
-                work,
+                functools.partial(unless_replaced, work),
                 lambda _, part=part: ready(part),
                 lambda error: self._give_up(number, wanted, error),
             )

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +80,29 @@ def test_a_click_on_a_weight_tells_what_explain_tells(browser):
         numbers = [word for word in story.text().split() if word.replace(".", "").isdigit()]
         assert len(numbers) > 3
         assert [word for word in numbers if word not in shown_words] == []
+
+
+def test_an_open_explanation_follows_the_training_the_row_and_edits(browser):
+    def gradient_is_shown():
+        subject, program = studio.session.subject, studio.session.lanes.lane(0).program
+        row = subject.training[studio.session.look.row]
+        why = program.explain(subject.x[row], subject.y[row], names=["a", "b"])
+        value = re.findall(r"\S+(?=  in 1 path)", why.gradient("0.weight", (1, 2)).text())[0]
+        page.wait(f"document.querySelector('.told').innerText.includes('{value}')")
+
+    with opened(browser) as (studio, page):
+        page.click('.edge-number[data-path="0.weight"][data-index="1,2"]')
+        page.wait("document.querySelector('.told')?.innerText.includes('0.weight[1, 2]')")
+        gradient_is_shown()
+        page.click("[data-do=batch]")
+        at_step(page, 1)
+        gradient_is_shown()
+        page.click('[aria-label="Next row"]')
+        page.wait("document.querySelector('[aria-label^=\"Number of the row\"]').value === '2'")
+        gradient_is_shown()
+        page.fill('.story input[type="number"]', "1.5")
+        page.wait("document.querySelector('.told').innerText.includes('0.weight[1, 2] = 1.5')")
+        gradient_is_shown()
 
 
 def test_pause_step_and_rewind_are_obeyed(browser):

@@ -403,3 +403,21 @@ def test_noise_that_is_set_while_a_change_is_compiled_or_undone_holds():
         watcher.settled()
         assert lane.program.net[0].weight.shape == (2, 6)
         assert lane.training.training.x is clean
+
+
+def test_changes_in_quick_succession_are_compiled_once_as_the_last_of_them(monkeypatch):
+    prepared = []
+    monkeypatch.setattr(
+        StepwiseTraining, "prepare", lambda self: prepared.append(self.program.net[0].weight.shape)
+    )
+    with Watcher(new_subject()) as watcher:
+        watcher.wait("ready")
+        prepared.clear()
+        held = Held(watcher)
+        for count in (7, 8, 9):
+            watcher.send(type="units", path="0", count=count)
+        watcher.settled()
+        held.let_go(len(held.works))
+        watcher.settled()
+        assert watcher.session.lanes.lane(0).program.net[0].weight.shape == (2, 9)
+    assert prepared == [(2, 9)]
