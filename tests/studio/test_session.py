@@ -407,12 +407,14 @@ def test_noise_that_is_set_while_a_change_is_compiled_or_undone_holds():
 
 def test_changes_in_quick_succession_are_compiled_once_as_the_last_of_them(monkeypatch):
     prepared = []
-    monkeypatch.setattr(
-        StepwiseTraining, "prepare", lambda self: prepared.append(self.program.net[0].weight.shape)
-    )
     with Watcher(new_subject()) as watcher:
-        watcher.wait("ready")
-        prepared.clear()
+        watcher.send(type="step", unit="batch")
+        watcher.frame_at(1)
+        monkeypatch.setattr(
+            StepwiseTraining,
+            "prepare",
+            lambda self: prepared.append(self.program.net[0].weight.shape),
+        )
         held = Held(watcher)
         for count in (7, 8, 9):
             watcher.send(type="units", path="0", count=count)
