@@ -162,7 +162,8 @@ class LaneSet:
                 expected="one of the timeline",
                 fix="choose another one: of older states every second one is dropped in the end",
             )
-        self._pending.pop(number, None)
+        if self._pending.pop(number, None):
+            self._say({"type": "ready", "lane": number})
         self._give_rows(lane.training)
         if self.subject.can_train:
             self._follow_batch_size(lane.training.batch_size)

@@ -37,9 +37,12 @@ function OptimizerControl({ lane }: { lane: number }) {
       <label class="field">
         <span>optimizer</span>
         <select
-          value={optimizer.name}
+          value={store.awaitedAt(lane, "optimizer", optimizer.name)}
           title={optimizer.text}
-          onChange={(event) => store.send({ type: "optimizer", lane, name: event.currentTarget.value })}
+          onChange={(event) => {
+            const name = event.currentTarget.value;
+            store.change(lane, "optimizer", name, { type: "optimizer", name });
+          }}
         >
           {names.map((one) => (
             <option key={one}>{one}</option>

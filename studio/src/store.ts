@@ -72,6 +72,8 @@ export class Store {
   keeper = new Keeper();
   /** Which of the wrong rows is looked at, in words. */
   worst = signal("");
+  /** What was asked for and is not compiled yet, by network and place: shown as if it were so. */
+  awaited = signal<Record<string, number | string>>({});
   private lastAhead = "";
   private retelling: Retelling;
   /** How many times each network was described. */
@@ -127,6 +129,16 @@ export class Store {
     if (!this.link.slow || !ANSWERED.has(command.type)) return;
     clearTimeout(this.patience);
     this.patience = setTimeout(() => (this.slow.value = true), SLOW_MS);
+  }
+
+  /** Send a change that has to be compiled, and show its value at once. */
+  change(lane: number, place: string, value: number | string, command: Command): void {
+    this.awaited.value = { ...this.awaited.value, [`${lane}/${place}`]: value };
+    this.send({ ...command, lane });
+  }
+
+  awaitedAt<T extends number | string>(lane: number, place: string, now: T): T {
+    return (this.awaited.value[`${lane}/${place}`] as T | undefined) ?? now;
   }
 
   lookAt(part: Partial<Look>): void {
@@ -232,6 +244,7 @@ export class Store {
       this.info.value = Object.fromEntries(head.lanes.map((one: LaneInfo) => [one.lane, one]));
       this.lanes.value = head.lanes.map((one: LaneInfo) => one.lane);
       this.compiling.value = {};
+      this.awaited.value = {};
       this.waiting.value = null;
       this.greeted.value++;
       this.retelling.forget();
@@ -289,9 +302,12 @@ export class Store {
     ready: (head) => {
       const { [head.lane]: _, ...rest } = this.compiling.value;
       this.compiling.value = rest;
+      const others = Object.entries(this.awaited.value).filter(([key]) => !key.startsWith(`${head.lane}/`));
+      this.awaited.value = Object.fromEntries(others);
     },
     error: (head) => {
       if (this.retelling.failed(head.of)) return;
+      this.awaited.value = {};
       this.waiting.value = null;
       this.toast(head.text, head.expected, head.fix);
     },

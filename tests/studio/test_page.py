@@ -130,6 +130,14 @@ def test_one_more_unit_stands_on_the_page_with_the_same_output(browser):
         assert studio.session.lanes.lane(0).program.net[0].weight.shape == (2, 4)
 
 
+def test_each_of_several_quick_clicks_counts_while_a_change_is_compiled(browser):
+    with opened(browser) as (studio, page):
+        for _ in range(3):
+            page.click('[aria-label^="One unit more in"]')
+        page.wait("document.querySelectorAll('.value[data-path=\"1\"]').length === 6")
+        assert studio.session.lanes.lane(0).program.net[0].weight.shape == (2, 6)
+
+
 def test_the_page_asks_nobody_else_and_has_no_faults(browser):
     with opened(browser) as (studio, page):
         page.press("Space")

@@ -171,6 +171,7 @@ def test_a_nan_pauses_and_says_where_it_began():
     with Watcher(subject) as watcher:
         header, _ = watcher.ask("error", type="play")
         assert "the loss became NaN" in header["text"]
+        assert header["fix"].endswith("go back to an earlier state, or restart")
         state, _ = watcher.wait("state", when=lambda h: not h["playing"])
         assert state["playing"] is False
 
@@ -198,8 +199,9 @@ WRONG = {
 def test_a_wrong_command_is_answered_with_an_error_and_changes_nothing(command):
     with Watcher(new_subject()) as watcher:
         before = state_of(watcher)
-        header, _ = watcher.ask("error", **command)
+        header, arrays = watcher.ask("error", **command)
         assert header["text"] and header["expected"]
+        watcher.wait("state", begin=watcher.messages.index((header, arrays)))  # resets fields
         expect_equal(state_of(watcher), before)
         watcher.send(type="step", unit="batch")
         watcher.frame_at(1)
@@ -383,6 +385,19 @@ def test_a_branch_made_while_a_batch_size_is_compiled_goes_the_same_way():
         one, other = (lane.training for lane in lanes)
         assert one.position == other.position
         np.testing.assert_array_equal(one.rows(), other.rows())
+
+
+def test_going_back_ends_the_waiting_for_a_change():
+    with Watcher(new_subject()) as watcher:
+        watcher.send(type="step", unit="batch")
+        watcher.frame_at(1)
+        held = Held(watcher)
+        watcher.ask("compiling", type="units", path="0", count=9)
+        watcher.ask("ready", type="rewind")
+        held.let_go(2)
+        watcher.settled()
+        assert watcher.session.lanes.lane(0).program.net[0].weight.shape == (2, 6)
+        assert not watcher.session.lanes.are_changing
 
 
 def test_noise_that_is_set_while_a_change_is_compiled_or_undone_holds():
