@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -314,7 +315,7 @@ class LaneSet:
         training.program.restore(now.program.snapshot())
         self._give_rows(training)
         self._at_position_of(training, lane.training)
-        lane.adopt(training, ", ".join(wanted.words), shown)
+        lane.adopt(training, _in_short(wanted.words), shown)
         self._prepare_others(lane)
         self.describe(lane)
         self._say({"type": "ready", "lane": lane.number})
@@ -446,6 +447,13 @@ def _compiling(number: int, what: str) -> dict[str, Any]:
 
 def _raised(error: Exception) -> None:
     raise error
+
+
+def _in_short(words: list[str]) -> str:
+    """The words of several changes: the last count of units of each layer, and repeats counted."""
+    last = {re.sub(r"^\d+ (?=units in layer )", "", word): word for word in words}
+    counted = ((word, words.count(word)) for word in last.values())
+    return ", ".join(word if many == 1 else f"{word} ({many} times)" for word, many in counted)
 
 
 def _same(program: Program) -> Program:

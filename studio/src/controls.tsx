@@ -120,6 +120,7 @@ type FieldProps = {
 };
 
 export function NumberField({ text, name, value, send, help, min, step = "any" }: FieldProps) {
+  const typed = useSignal<string | null>(null); // until it is sent; then what holds is shown
   return (
     <label class="field" title={help ?? ""}>
       <span>{text}</span>
@@ -127,14 +128,16 @@ export function NumberField({ text, name, value, send, help, min, step = "any" }
         type="number"
         step={step}
         min={min}
-        value={plain(value)}
+        value={typed.value ?? plain(value)}
         data-number={name}
         data-value={value}
+        onInput={(event) => (typed.value = event.currentTarget.value)}
         onChange={(event) => {
           const next = event.currentTarget.valueAsNumber;
           if (Number.isFinite(next)) send(next);
-          else event.currentTarget.value = plain(value);
+          typed.value = null;
         }}
+        onBlur={() => (typed.value = null)}
       />
     </label>
   );

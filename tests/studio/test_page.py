@@ -130,6 +130,14 @@ def test_one_more_unit_stands_on_the_page_with_the_same_output(browser):
         assert studio.session.lanes.lane(0).program.net[0].weight.shape == (2, 4)
 
 
+def test_a_refused_number_is_replaced_by_the_one_that_holds(browser):
+    with opened(browser) as (_, page):
+        for name, wrong, right in (("batch_size", "90000", "16"), ("lr", "-3", "0.02")):
+            page.fill(f'[data-number="{name}"]', wrong)
+            page.wait("document.querySelectorAll('.toast').length > 0")
+            page.wait(f"document.querySelector('[data-number={name}]').value === '{right}'")
+
+
 def test_each_of_several_quick_clicks_counts_while_a_change_is_compiled(browser):
     with opened(browser) as (studio, page):
         for _ in range(3):

@@ -433,8 +433,12 @@ def test_changes_in_quick_succession_are_compiled_once_as_the_last_of_them(monke
         held = Held(watcher)
         for count in (7, 8, 9):
             watcher.send(type="units", path="0", count=count)
+        for _ in range(2):
+            watcher.send(type="add_layer", after="1", units=9, activation="tanh")
         watcher.settled()
         held.let_go(len(held.works))
         watcher.settled()
-        assert watcher.session.lanes.lane(0).program.net[0].weight.shape == (2, 9)
+        lane = watcher.session.lanes.lane(0)
+        assert lane.program.net[0].weight.shape == (2, 9)
+        assert lane.memory.entries()[-1][4] == "9 units in layer 0, one more layer (2 times)"
     assert prepared == [(2, 9)]
