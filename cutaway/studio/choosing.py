@@ -1,9 +1,10 @@
 """What `cutaway studio` shows: points, data or a run, by how it is named."""
 
+import difflib
 from pathlib import Path
 from typing import Any
 
-from cutaway.errors import OptionError
+from cutaway.errors import OptionError, did_you_mean
 from cutaway.studio.subject import Subject
 
 POINTS = ("spirals", "circle", "gauss", "xor")
@@ -26,7 +27,7 @@ def choose_subject(
         options: training options, as for runs.prepare.
 
     Raises:
-        OptionError: options that do not go with it.
+        OptionError: options that do not go with it, or points that are misspelled.
         DataError, RunError: it cannot be read.
     """
     options = options or {}
@@ -39,9 +40,20 @@ def choose_subject(
         return _points(str(what), given)
     if is_path and _is_run(Path(what)):
         return _run(what, trust, given)
+    if is_path and not Path(what).exists():
+        _expect_no_points_meant(str(what))
     from cutaway.studio.origins.from_data import subject_of_data
 
     return subject_of_data(what, target, kind=kind, **options)
+
+
+def _expect_no_points_meant(name: str) -> None:
+    if difflib.get_close_matches(name.casefold(), POINTS, n=1, cutoff=0.7):
+        raise OptionError(
+            f"there is no {name}",
+            expected="a file, a folder, or points of a plane: " + ", ".join(POINTS),
+            fix=did_you_mean(name, POINTS),
+        )
 
 
 def _is_run(path: Path) -> bool:

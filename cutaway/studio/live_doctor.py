@@ -306,8 +306,8 @@ class LiveDoctor:
         if len(others) + 1 >= MOST_LANES:
             raise OptionError(
                 f"there are {len(self.lanes)} networks already",
-                expected=f"at most {MOST_LANES}, of which a trial makes room for another one",
-                fix="close one of them first",
+                expected=f"at most {MOST_LANES}",
+                fix="close the other one: then a trial has room beside this one",
             )
 
     def _make_room(self, lane: Lane) -> None:

@@ -61,6 +61,7 @@ class Recorder:
         self._last_at = -1.0
         self._skipped: bytes | None = None  # the newest frame, if it came too soon
         self._wants_views = self._has_views = False
+        self._is_empty = True  # no frame with views was kept
         self._has_come = threading.Event()
         self._client = session.connect(self._take)
         self._client.receive({"type": "hello"})
@@ -91,11 +92,23 @@ class Recorder:
             self._skipped = None if self._is_kept(header) else message
             if self._skipped is not None:
                 return
+            if any(lane["views"] for lane in header["lanes"]):
+                self._forget_empty_frames()
             self._last_at = header["at"]
             self.frames.append(message)
         if kind in KEPT:
             self.messages.append(message)
             self._size += len(message)
+
+    def _forget_empty_frames(self) -> None:
+        """Drop the frames from before a page was opened, which show nothing."""
+        if not self._is_empty:
+            return
+        self._is_empty = False
+        empty = set(self.frames)
+        self.messages = [message for message in self.messages if message not in empty]
+        self._size = sum(map(len, self.messages))
+        self.frames.clear()
 
     def _is_kept(self, header: dict) -> bool:
         """Whether a frame is one of the recording: neither too many nor before the first views."""
@@ -144,7 +157,8 @@ class Recorder:
             "messages": base64.b64encode(compressed([*self.messages, *last])).decode(),
         }
         text = msgspec.json.encode(content).decode()
-        script, style = (self._static(name) for name in ("studio.js", "studio.css"))
+        names = ("studio.js", "studio.css", "licenses.txt")
+        script, style, licenses = map(self._static, names)
         return (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
@@ -153,7 +167,7 @@ class Recorder:
             f"<title>{_escaped(title)}</title><style>{style}</style></head>"
             f'<body><div id="studio"></div>'
             f'<script type="application/json" id="recording">{text}</script>'
-            f"<script>{_inside_script(script)}</script></body></html>\n"
+            f"<script>{licenses}{_inside_script(script)}</script></body></html>\n"
         )
 
     @staticmethod

@@ -21,6 +21,7 @@ SERVED = {
     "index.html": "text/html; charset=utf-8",
     "studio.js": "text/javascript; charset=utf-8",
     "studio.css": "text/css; charset=utf-8",
+    "licenses.txt": "text/plain; charset=utf-8",
 }
 NEEDED = ("starlette", "uvicorn", "websockets")
 MESSAGE_BYTES = 2**20  # of one command

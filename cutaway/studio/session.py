@@ -149,6 +149,7 @@ class Session:
             task()
         except CutawayError as error:
             self.say_error(error)
+            self.say_state()  # a field of the page still shows what could not be done
         except Exception as error:  # a fault of ours: said, and the studio goes on
             say_where(error)
             text = f"{type(error).__name__}: {error}"
@@ -184,7 +185,7 @@ class Session:
             self.lanes.run(steps)
         except CutawayError as error:
             self.is_playing, self._to_run = False, 0
-            self.say_error(error)
+            self.say_error(error, also="go back to an earlier state, or restart")
             self.say_state()
         ended = time.monotonic()
         self.pace.leaves_room = self.lanes.are_changing
@@ -336,14 +337,21 @@ class Session:
         """Tell all clients what runs, and what is looked at."""
         self.say({"type": "state", **self.state()})
 
-    def say_error(self, error: CutawayError, of: int | None = None) -> None:
-        """Tell all clients what could not be done."""
+    def say_error(self, error: CutawayError, of: int | None = None, also: str = "") -> None:
+        """Tell all clients what could not be done.
+
+        Args:
+            error: what came of it.
+            of: id of the click that asked for it.
+            also: what else helps in a studio.
+        """
+        fix = "; ".join(filter(None, [error.fix, also]))
         self.say(
             {
                 "type": "error",
                 "text": error.came,
                 "expected": error.expected or "",
-                "fix": error.fix or "",
+                "fix": fix,
                 "of": of,
             }
         )

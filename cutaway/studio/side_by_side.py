@@ -2,6 +2,8 @@
 
 import copy
 import dataclasses
+import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,17 +20,22 @@ from cutaway.studio.lane import Lane, new_training
 from cutaway.studio.look import Look
 from cutaway.studio.structure import Edit
 from cutaway.studio.subject import Subject
-from cutaway.train import Position, Program, StepwiseTraining
+from cutaway.train import ArrayRows, Position, Program, StepwiseTraining
 
 MOST_LANES = 2
 
 
 @dataclasses.dataclass
 class _Change:
-    """Changes of a lane whose network is being compiled, in order."""
+    """Changes of a lane whose network is being compiled, in order.
+
+    Attributes:
+        made: the changed training and its views, once they are compiled.
+    """
 
     edits: list[Edit]
     words: list[str]
+    made: tuple[StepwiseTraining, FrameViews] | None = None
 
 
 class LaneSet:
@@ -156,7 +163,11 @@ class LaneSet:
                 expected="one of the timeline",
                 fix="choose another one: of older states every second one is dropped in the end",
             )
-        self._pending.pop(number, None)
+        if self._pending.pop(number, None):
+            self._say({"type": "ready", "lane": number})
+        self._give_rows(lane.training)
+        if self.subject.can_train:
+            self._follow_batch_size(lane.training.batch_size)
         self.describe(lane)
         self._changed()
 
@@ -174,7 +185,9 @@ class LaneSet:
 
     def put_beside(self, lane: Lane, program: Program, title: str) -> int:
         """A lane for a program that goes on from where another lane is."""
-        training = new_training(self.noisy_subject(), program)
+        subject = self.noisy_subject()
+        subject.batch_size = lane.training.batch_size  # a change of it that is compiled comes later
+        training = new_training(subject, program)
         self._at_position_of(training, lane.training)
         other = self.add(training, title)
         other.curve, other.validation_curve = lane.curve.copied(), lane.validation_curve.copied()
@@ -189,6 +202,8 @@ class LaneSet:
         self._say({"type": "lanes", "lanes": sorted(self.all)})
         self.describe(lane)
         self._changed()
+        if self.subject.can_train:
+            self._follow_batch_size(self.subject.batch_size)
         return lane
 
     def drop(self, number: int) -> None:
@@ -200,6 +215,8 @@ class LaneSet:
         self._pending.pop(number, None)
         self._say({"type": "lanes", "lanes": sorted(self.all)})
         self._changed()
+        for other, change in list(self._pending.items()):
+            self._adopt(other, change)  # it may have waited for this lane
 
     def restart(self, seed: int) -> None:
         """All of them from step 0 with new weights."""
@@ -236,12 +253,17 @@ class LaneSet:
         def ready(part: str) -> None:
             left.discard(part)
             if not left:
-                self._adopt(lane, training, wanted, shown)
+                wanted.made = training, shown
+                self._adopt(number, wanted)
+
+        def unless_replaced(work: Callable[[], None]) -> None:
+            if self._pending.get(number) is wanted:  # else a later change holds this one as well
+                work()
 
         for part, work in parts.items():
             self._background.run(
                 part,
-                work,
+                functools.partial(unless_replaced, work),
                 lambda _, part=part: ready(part),
                 lambda error: self._give_up(number, wanted, error),
             )
@@ -273,16 +295,28 @@ class LaneSet:
         self._at_position_of(training, lane.training)
         return training
 
-    def _adopt(
-        self, lane: Lane, training: StepwiseTraining, wanted: _Change, shown: FrameViews
-    ) -> None:
-        if self._pending.get(lane.number) is not wanted or self.all.get(lane.number) is not lane:
+    def _adopt(self, number: int, wanted: _Change) -> None:
+        """Go on with a changed network, if it is compiled and nothing else is to be waited for."""
+        if self._pending.get(number) is not wanted:
             return  # another change came meanwhile
+        waiting = [number]
+        if self._waits_for_batch_size(number):
+            # all lanes take another batch size between the same two steps, or their epochs differ
+            waiting = [other for other in self._pending if self._waits_for_batch_size(other)]
+        changes = {other: self._pending[other] for other in waiting}
+        if all(change.made is not None for change in changes.values()):
+            for other, change in changes.items():
+                self._go_on_with(self.all[other], change)
+
+    def _go_on_with(self, lane: Lane, wanted: _Change) -> None:
+        assert wanted.made is not None
+        training, shown = wanted.made
         del self._pending[lane.number]
         now = self._training_after(lane, wanted)  # with the weights that were trained meanwhile
         training.program.restore(now.program.snapshot())
+        self._give_rows(training)
         self._at_position_of(training, lane.training)
-        lane.adopt(training, ", ".join(wanted.words), shown)
+        lane.adopt(training, _in_short(wanted.words), shown)
         self._prepare_others(lane)
         self.describe(lane)
         self._say({"type": "ready", "lane": lane.number})
@@ -291,8 +325,13 @@ class LaneSet:
     def _give_up(self, number: int, wanted: _Change, error: Exception) -> None:
         if self._pending.get(number) is not wanted:
             return  # said already, or another change came meanwhile
-        del self._pending[number]
-        self._say({"type": "ready", "lane": number})
+        given_up = {number}
+        if self._waits_for_batch_size(number):
+            given_up = {other for other in self.all if self._waits_for_batch_size(other)}
+            self.subject.batch_size = self.all[number].training.batch_size
+        for other in given_up:
+            self._pending.pop(other, None)
+            self._say({"type": "ready", "lane": other})
         raise error
 
     def change_values(self, number: int, edit: Edit, words: str) -> None:
@@ -349,9 +388,17 @@ class LaneSet:
     def set_batch_size(self, size: int) -> None:
         """Another batch size for all of them; an epoch that had begun begins anew."""
         expect_range(size, what="batch size", least=1, most=len(self.subject.training) or None)
+        self._follow_batch_size(size)
+
+    def _follow_batch_size(self, size: int) -> None:
+        """Give all lanes this batch size, as soon as their steps are compiled for it."""
         self.subject.batch_size = size
-        for lane in self:
-            self.change(lane.number, _same, f"batch size {size}")
+        for lane in list(self):
+            if lane.training.batch_size != size or lane.number in self._pending:
+                self.change(lane.number, _same, f"batch size {size}")
+
+    def _waits_for_batch_size(self, number: int) -> bool:
+        return self.all[number].training.batch_size != self.subject.batch_size
 
     def set_noise(self, value: float) -> None:
         """Gaussian noise on the training rows, the same draw for each value."""
@@ -361,25 +408,28 @@ class LaneSet:
                 expected="a table or pictures",
             )
         self.noise = value
-        subject = self.noisy_subject()
-        self.subject.x = subject.x
+        self.subject.x = self._noisy_rows() if value else self._x
         for lane in self:
-            lane.training.replace_rows(subject.x)
+            lane.training.replace_rows(self.subject.x)
             lane.forget_shown()
         self._changed()
 
-    def noisy_subject(self) -> Subject:
-        """The subject with the noise on its rows."""
-        noisy = copy.copy(self.subject)
-        noisy.x = self._x
-        if not self.noise:
-            return noisy
+    def _noisy_rows(self) -> np.ndarray:
         x = np.array(self._x, np.float32)
         rows = self.subject.training
         drawn = np.random.default_rng(self.subject.seed).normal(size=x[rows].shape)
         x[rows] += self.noise * drawn.astype(np.float32)
-        noisy.x = x
-        return noisy
+        return x
+
+    def noisy_subject(self) -> Subject:
+        """The subject as it is now, with the noise on its rows: a copy for work beside."""
+        return copy.copy(self.subject)
+
+    def _give_rows(self, training: StepwiseTraining) -> None:
+        """Give a training the rows of now: it was made before the noise was changed."""
+        rows = training.training
+        if self.subject.can_train and isinstance(rows, ArrayRows) and rows.x is not self.subject.x:
+            training.replace_rows(self.subject.x)
 
     def _at_position_of(self, training: StepwiseTraining, other: StepwiseTraining) -> None:
         place = other.position
@@ -398,6 +448,13 @@ def _compiling(number: int, what: str) -> dict[str, Any]:
 
 def _raised(error: Exception) -> None:
     raise error
+
+
+def _in_short(words: list[str]) -> str:
+    """The words of several changes: the last count of units of each layer, and repeats counted."""
+    last = {re.sub(r"^\d+ (?=units in layer )", "", word): word for word in words}
+    counted = ((word, words.count(word)) for word in last.values())
+    return ", ".join(word if many == 1 else f"{word} ({many} times)" for word, many in counted)
 
 
 def _same(program: Program) -> Program:

@@ -37,9 +37,12 @@ function OptimizerControl({ lane }: { lane: number }) {
       <label class="field">
         <span>optimizer</span>
         <select
-          value={optimizer.name}
+          value={store.awaitedAt(lane, "optimizer", optimizer.name)}
           title={optimizer.text}
-          onChange={(event) => store.send({ type: "optimizer", lane, name: event.currentTarget.value })}
+          onChange={(event) => {
+            const name = event.currentTarget.value;
+            store.change(lane, "optimizer", name, { type: "optimizer", name });
+          }}
         >
           {names.map((one) => (
             <option key={one}>{one}</option>
@@ -117,6 +120,7 @@ type FieldProps = {
 };
 
 export function NumberField({ text, name, value, send, help, min, step = "any" }: FieldProps) {
+  const typed = useSignal<string | null>(null); // until it is sent; then what holds is shown
   return (
     <label class="field" title={help ?? ""}>
       <span>{text}</span>
@@ -124,14 +128,17 @@ export function NumberField({ text, name, value, send, help, min, step = "any" }
         type="number"
         step={step}
         min={min}
-        value={plain(value)}
+        value={typed.value ?? plain(value)}
         data-number={name}
         data-value={value}
+        onInput={(event) => (typed.value = event.currentTarget.value)}
         onChange={(event) => {
           const next = event.currentTarget.valueAsNumber;
           event.currentTarget.value = plain(value); // until it is taken: it may be refused
           if (Number.isFinite(next)) send(next);
+          typed.value = null;
         }}
+        onBlur={() => (typed.value = null)}
       />
     </label>
   );

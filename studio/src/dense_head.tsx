@@ -13,8 +13,10 @@ export function ColumnHead(props: { column: Column; lane: number; at: number; la
   const name = at === 0 ? "Input" : at === last ? "Output" : `Hidden ${at}`;
   const live = !store.link.recorded;
   const most = store.options.value.most_units ?? 256;
-  const change = (by: number) => ({ type: "units", lane, path: column.key, count: column.units + by });
-  const units = (by: number) => store.send(change(by));
+  const place = `units/${column.key}`;
+  const count = store.awaitedAt(lane, place, column.units);
+  const change = (by: number) => ({ type: "units", lane, path: column.key, count: count + by });
+  const units = (by: number) => store.change(lane, place, count + by, change(by));
   const ahead = (by: number) => () => store.ahead(change(by));
   return (
     <div class="column-head" style={{ left: px(column.x) }}>
@@ -39,7 +41,7 @@ export function ColumnHead(props: { column: Column; lane: number; at: number; la
           <button
             class="tiny"
             aria-label={`One unit fewer in ${name}`}
-            disabled={column.units <= 1}
+            disabled={count <= 1}
             onPointerEnter={ahead(-1)}
             onFocus={ahead(-1)}
             onClick={() => units(-1)}
@@ -48,13 +50,13 @@ export function ColumnHead(props: { column: Column; lane: number; at: number; la
           </button>
         )}
         <span data-number="units" data-path={column.key} data-value={column.units}>
-          {column.units}
+          {count}
         </span>
         {live && layer?.can.units && (
           <button
             class="tiny"
             aria-label={`One unit more in ${name}`}
-            disabled={column.units >= most}
+            disabled={count >= most}
             onPointerEnter={ahead(1)}
             onFocus={ahead(1)}
             onClick={() => units(1)}
@@ -73,19 +75,16 @@ function Activation({ column, lane, name }: { column: Column; lane: number; name
   const { activation } = column;
   if (!activation?.can.activation || store.link.recorded)
     return <span class="soft small">{activation?.activation ?? "linear"}</span>;
+  const place = `activation/${activation.path}`;
   return (
     <select
       class="quiet"
       aria-label={`Activation of ${name}`}
-      value={activation.activation!}
-      onChange={(event) =>
-        store.send({
-          type: "activation",
-          lane,
-          path: activation.path,
-          name: event.currentTarget.value,
-        })
-      }
+      value={store.awaitedAt(lane, place, activation.activation!)}
+      onChange={(event) => {
+        const name = event.currentTarget.value;
+        store.change(lane, place, name, { type: "activation", path: activation.path, name });
+      }}
     >
       {choices(store.options.value.activations, activation.activation!).map((one) => (
         <option key={one} value={one}>

@@ -26,9 +26,9 @@ function takeToken(): string {
   }
 }
 
-async function own(kind: string): Promise<string> {
-  const answer = await fetch(`/static/studio.${kind}`);
-  if (!answer.ok) throw new Error(`studio.${kind}: ${answer.status}`);
+async function own(name: string): Promise<string> {
+  const answer = await fetch(`/static/${name}`);
+  if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
   return answer.text();
 }
 
@@ -82,8 +82,9 @@ export function socketLink(): Link {
       else tellStatus = handle;
     },
     async files() {
-      const [script, style] = await Promise.all(["js", "css"].map(own));
-      return { script: script!, style: style! };
+      const names = ["licenses.txt", "studio.js", "studio.css"];
+      const [licenses, script, style] = await Promise.all(names.map(own));
+      return { script: licenses! + script, style: style! };
     },
     drawn: (n, ms) => send({ type: "ack", n, drawn_ms: Math.round(ms * 10) / 10 }),
   };

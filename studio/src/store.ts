@@ -5,6 +5,7 @@ import { createContext } from "preact";
 import { useContext, useEffect } from "preact/hooks";
 import { Keeper } from "./keeper";
 import { Losses } from "./losses";
+import { Retelling } from "./retelling";
 import {
   unpack,
   type Block,
@@ -72,7 +73,12 @@ export class Store {
   keeper = new Keeper();
   /** Which of the wrong rows is looked at, in words. */
   worst = signal("");
+  /** What was asked for and is not compiled yet, by network and place: shown as if it were so. */
+  awaited = signal<Record<string, number | string>>({});
   private lastAhead = "";
+  private retelling: Retelling;
+  /** How many times each network was described. */
+  private descriptions = signal<Record<number, number>>({});
   private speedometer = { drawn: 0, delays: [] as number[] };
   lesson = signal<Lesson | null>(null);
   lessonStep = signal(0);
@@ -110,6 +116,7 @@ export class Store {
       this.receive(message);
     });
     this.watchViews();
+    this.retelling = new Retelling(this);
   }
 
   /** " of A" where there are two networks. */
@@ -127,21 +134,45 @@ export class Store {
     this.patience = setTimeout(() => (this.slow.value = true), SLOW_MS);
   }
 
+  /** Send a change that has to be compiled, and show its value at once. */
+  change(lane: number, place: string, value: number | string, command: Command): void {
+    this.awaited.value = { ...this.awaited.value, [`${lane}/${place}`]: value };
+    this.send({ ...command, lane });
+  }
+
+  awaitedAt<T extends number | string>(lane: number, place: string, now: T): T {
+    return (this.awaited.value[`${lane}/${place}`] as T | undefined) ?? now;
+  }
+
   lookAt(part: Partial<Look>): void {
+    this.send({ type: "look", ...part }); // before whatever is asked about it
     // shown at once; the session's answer replaces it
     this.state.value = { ...this.state.value, look: { ...this.look.value, ...part } };
     if (part.row !== undefined) this.worst.value = "";
-    this.send({ type: "look", ...part });
   }
 
   /** Ask for the story of what was clicked. */
   click(what: string, path = "", index: number[] = []): void {
     if (this.link.recorded) return;
+    const choice = { what, path, index };
+    this.chosen.value = choice;
+    this.waiting.value = this.ask(this.lane.value, choice);
+  }
+
+  /** Send a question, without waiting for its story; its id. */
+  ask(lane: number, { what, path, index }: Choice): number {
     const id = ++this.ids;
-    this.chosen.value = { what, path, index };
-    this.waiting.value = id;
     const asked = what === "bias" ? "weight" : what; // both are elements of a parameter
-    this.send({ type: "click", id, lane: this.lane.value, what: asked, path, index });
+    this.send({ type: "click", id, lane, what: asked, path, index });
+    return id;
+  }
+
+  /** Which changes a network has gone through: the last one in its memory, and its descriptions. */
+  changes(lane: number): string {
+    const entries = this.memory.value[lane] ?? [];
+    const now = entries.findIndex((entry) => entry[5]);
+    const change = entries.slice(0, now + 1).findLast((entry) => entry[4]);
+    return `${change?.[0] ?? ""} ${this.descriptions.value[lane] ?? 0}`;
   }
 
   /** The pointer is at a button: what it would ask for is compiled, once. */
@@ -217,8 +248,10 @@ export class Store {
       this.info.value = Object.fromEntries(head.lanes.map((one: LaneInfo) => [one.lane, one]));
       this.lanes.value = head.lanes.map((one: LaneInfo) => one.lane);
       this.compiling.value = {};
+      this.awaited.value = {};
       this.waiting.value = null;
       this.greeted.value++;
+      this.retelling.forget();
       this.findings.value = head.findings ?? [];
       // a lesson leads a network; in a recording there is none
       if (head.lesson && !this.link.recorded) this.lesson.value = head.lesson;
@@ -232,6 +265,8 @@ export class Store {
     },
     lane: (head) => {
       this.info.value = { ...this.info.value, [head.lane]: head };
+      const described = this.descriptions.value;
+      this.descriptions.value = { ...described, [head.lane]: (described[head.lane] ?? 0) + 1 };
       if (!this.lanes.value.includes(head.lane)) this.lanes.value = [...this.lanes.value, head.lane];
     },
     lanes: (head) => {
@@ -240,6 +275,7 @@ export class Store {
       for (const lane of this.losses.keys()) if (!head.lanes.includes(lane)) this.losses.delete(lane);
     },
     story: (head) => {
+      if (this.retelling.take(head)) return;
       // an older answer that comes after a newer click is not what the reader asked for last
       if (this.waiting.value !== null && head.id < this.waiting.value) return;
       this.waiting.value = null;
@@ -270,8 +306,12 @@ export class Store {
     ready: (head) => {
       const { [head.lane]: _, ...rest } = this.compiling.value;
       this.compiling.value = rest;
+      const others = Object.entries(this.awaited.value).filter(([key]) => !key.startsWith(`${head.lane}/`));
+      this.awaited.value = Object.fromEntries(others);
     },
     error: (head) => {
+      if (this.retelling.failed(head.of)) return;
+      this.awaited.value = {};
       this.waiting.value = null;
       this.toast(head.text, head.expected, head.fix);
     },

@@ -1,5 +1,6 @@
 // The story of what was clicked: its arithmetic, with links to the weights that it goes through.
 
+import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { columnsOf, type Column } from "./dense_geometry";
 import { inputName } from "./dense_names";
@@ -100,6 +101,7 @@ function isFrozen(store: Store, lane: number, { path, index }: Choice): boolean 
 function Actions({ choice }: { choice: Choice }) {
   const store = useStore();
   const lane = store.lane.value;
+  const typed = useSignal<string | null>(null); // frames that come meanwhile leave it alone
   if (!["weight", "bias", "update"].includes(choice.what) || store.link.recorded) return null;
   const value = valueOf(store, lane, choice);
   const frozen = isFrozen(store, lane, choice);
@@ -112,14 +114,17 @@ function Actions({ choice }: { choice: Choice }) {
           <input
             type="number"
             step="any"
-            value={String(Number(value.toPrecision(6)))}
+            value={typed.value ?? String(Number(value.toPrecision(6)))}
             data-path={path}
             data-index={index.join()}
             data-value={value}
             onChange={(event) => {
               const next = event.currentTarget.valueAsNumber;
               if (Number.isFinite(next)) store.send({ type: "edit", lane, path, index, value: next });
+              typed.value = null;
             }}
+            onInput={(event) => (typed.value = event.currentTarget.value)}
+            onBlur={() => (typed.value = null)}
           />
         </label>
       )}

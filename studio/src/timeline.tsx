@@ -48,7 +48,7 @@ export function Timeline() {
           if (entry) store.send({ type: "rewind", lane, id: entry[0] });
         }}
       />
-      <span class="soft small when">{text}</span>
+      <span class="soft small when" title={text}>{text}</span>
       {store.lanes.value.length < MOST_LANES && (
         <button
           title="A second network starts beside, from the same weights and with the same batches"

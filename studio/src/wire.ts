@@ -110,6 +110,7 @@ export type Lit = { path: string; index: number[]; share: number };
 export type Story = {
   id: number;
   lane: number;
+  step: number;
   what: string;
   path: string;
   index: number[];

@@ -114,6 +114,7 @@ def static(tmp_path_factory):
     (folder / "index.html").write_bytes(INDEX)
     (folder / "studio.js").write_bytes(b'"use strict";')
     (folder / "studio.css").write_bytes(b"main { color: black }")
+    (folder / "licenses.txt").write_bytes(b"/* MIT */")
     for path in (folder / "secret.txt", folder.parent / "secret.txt", folder / "studio.js.map"):
         path.write_bytes(SECRET)
     return folder

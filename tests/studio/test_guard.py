@@ -55,7 +55,13 @@ def evil(browser):
 
 
 def test_the_studio_has_a_page_its_files_and_one_websocket(pages, sockets):
-    assert pages == ["/", "/static/index.html", "/static/studio.css", "/static/studio.js"]
+    assert pages == [
+        "/",
+        "/static/index.html",
+        "/static/licenses.txt",
+        "/static/studio.css",
+        "/static/studio.js",
+    ]
     assert sockets == ["/ws"]
 
 

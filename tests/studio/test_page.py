@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +82,29 @@ def test_a_click_on_a_weight_tells_what_explain_tells(browser):
         assert [word for word in numbers if word not in shown_words] == []
 
 
+def test_an_open_explanation_follows_the_training_the_row_and_edits(browser):
+    def gradient_is_shown():
+        subject, program = studio.session.subject, studio.session.lanes.lane(0).program
+        row = subject.training[studio.session.look.row]
+        why = program.explain(subject.x[row], subject.y[row], names=["a", "b"])
+        value = re.findall(r"\S+(?=  in 1 path)", why.gradient("0.weight", (1, 2)).text())[0]
+        page.wait(f"document.querySelector('.told').innerText.includes('{value}')")
+
+    with opened(browser) as (studio, page):
+        page.click('.edge-number[data-path="0.weight"][data-index="1,2"]')
+        page.wait("document.querySelector('.told')?.innerText.includes('0.weight[1, 2]')")
+        gradient_is_shown()
+        page.click("[data-do=batch]")
+        at_step(page, 1)
+        gradient_is_shown()
+        page.click('[aria-label="Next row"]')
+        page.wait("document.querySelector('[aria-label^=\"Number of the row\"]').value === '2'")
+        gradient_is_shown()
+        page.fill('.story input[type="number"]', "1.5")
+        page.wait("document.querySelector('.told').innerText.includes('0.weight[1, 2] = 1.5')")
+        gradient_is_shown()
+
+
 def test_pause_step_and_rewind_are_obeyed(browser):
     with opened(browser) as (studio, page):
         page.press("Space")
@@ -104,6 +128,22 @@ def test_one_more_unit_stands_on_the_page_with_the_same_output(browser):
         page.wait("document.querySelectorAll('.value[data-path=\"1\"]').length === 4")
         np.testing.assert_allclose(shown(page, "2"), before, atol=1e-6)
         assert studio.session.lanes.lane(0).program.net[0].weight.shape == (2, 4)
+
+
+def test_a_refused_number_is_replaced_by_the_one_that_holds(browser):
+    with opened(browser) as (_, page):
+        for name, wrong, right in (("batch_size", "90000", "16"), ("lr", "-3", "0.02")):
+            page.fill(f'[data-number="{name}"]', wrong)
+            page.wait("document.querySelectorAll('.toast').length > 0")
+            page.wait(f"document.querySelector('[data-number={name}]').value === '{right}'")
+
+
+def test_each_of_several_quick_clicks_counts_while_a_change_is_compiled(browser):
+    with opened(browser) as (studio, page):
+        for _ in range(3):
+            page.click('[aria-label^="One unit more in"]')
+        page.wait("document.querySelectorAll('.value[data-path=\"1\"]').length === 6")
+        assert studio.session.lanes.lane(0).program.net[0].weight.shape == (2, 6)
 
 
 def test_the_page_asks_nobody_else_and_has_no_faults(browser):

@@ -175,6 +175,22 @@ def test_frames_before_the_first_views_are_no_part_of_a_recording(recorder):
     assert first["lanes"][0]["views"]
 
 
+def test_a_recording_that_began_before_the_page_begins_with_what_the_page_shows():
+    with Watcher(new_subject()) as watcher:
+        recorder = Recorder(watcher.session, per_second=1e6)
+        recorder.wait_for(1)  # as a page that has not yet said what it shows
+        watcher.send(type="step", unit="batch", count=2)
+        watcher.frame_at(2)
+        begin = len(watcher.messages)
+        watcher.send(type="look", views=["values"])
+        watcher.wait("frame", begin=begin, when=lambda h: h["lanes"][0]["views"])
+        watcher.settled()
+        recorder.close()
+    assert all(unpacked(frame)[0]["lanes"][0]["views"] for frame in recorder.frames)
+    kinds = [unpacked(message)[0]["type"] for message in recorder.messages]
+    assert kinds[0] == "hello" and kinds.count("frame") == len(recorder) > 0
+
+
 def test_a_subject_is_recorded_from_its_beginning_in_as_many_frames_as_asked_for(browser, tmp_path):
     with opened(browser, record(new_subject((2, 3, 1)), tmp_path / "a.html", frames=6)) as page:
         assert page.value("document.querySelector('.scrubber input').max") == "5"

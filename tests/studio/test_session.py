@@ -177,6 +177,7 @@ def test_a_nan_pauses_and_says_where_it_began():
     with Watcher(subject) as watcher:
         header, _ = watcher.ask("error", type="play")
         assert "the loss became NaN" in header["text"]
+        assert header["fix"].endswith("go back to an earlier state, or restart")
         state, _ = watcher.wait("state", when=lambda h: not h["playing"])
         assert state["playing"] is False
 
@@ -204,8 +205,9 @@ WRONG = {
 def test_a_wrong_command_is_answered_with_an_error_and_changes_nothing(command):
     with Watcher(new_subject()) as watcher:
         before = state_of(watcher)
-        header, _ = watcher.ask("error", **command)
+        header, arrays = watcher.ask("error", **command)
         assert header["text"] and header["expected"]
+        watcher.wait("state", begin=watcher.messages.index((header, arrays)))  # resets fields
         expect_equal(state_of(watcher), before)
         watcher.send(type="step", unit="batch")
         watcher.frame_at(1)
@@ -302,3 +304,147 @@ def test_the_worst_rows_are_the_wrong_ones_the_surest_first():
             header, _ = watcher.ask("worst", type="wrong")
             assert (header["count"], header["rank"]) == (len(wrong), rank)
             assert watcher.session.look.row == surest[rank - 1]
+
+
+class Held:
+    """Makes a LaneSet compile nothing until it is let go."""
+
+    def __init__(self, watcher):
+        self.background = watcher.session._background
+        self.run, self.works = self.background.run, []
+        self.background.run = lambda *work: self.works.append(work)
+
+    def let_go(self, count: int):
+        """Compile the first works that were asked for."""
+        works, self.works = self.works[:count], self.works[count:]
+        for _pool, work, then, _failed in works:
+            work()
+            self.background._hand_over(lambda then=then: then(None))
+
+
+def test_two_networks_take_another_batch_size_between_the_same_two_steps():
+    with Watcher(new_subject()) as watcher:
+        watcher.send(type="step", unit="batch", count=3)
+        watcher.frame_at(3)
+        watcher.ask("ready", type="branch")
+        watcher.settled()
+        held = Held(watcher)
+        watcher.send(type="batch", size=7)
+        watcher.settled()
+        assert len(held.works) == 4  # two lanes, each with a step and its views
+        held.let_go(2)
+        watcher.send(type="step", unit="batch", count=4)  # over the end of the first epoch
+        watcher.frame_at(7, lane=1)
+        lanes = watcher.session.lanes
+        assert [lane.training.batch_size for lane in lanes] == [16, 16]
+        held.let_go(2)
+        watcher.settled()
+        assert [lane.training.batch_size for lane in lanes] == [7, 7]
+        one, other = (lane.training for lane in lanes)
+        assert one.position == other.position
+        np.testing.assert_array_equal(one.rows(), other.rows())
+
+
+def test_a_closed_network_keeps_no_other_one_waiting_for_its_batch_size():
+    with Watcher(new_subject()) as watcher:
+        watcher.ask("ready", type="branch")
+        watcher.settled()
+        held = Held(watcher)
+        watcher.send(type="batch", size=7)
+        watcher.settled()
+        held.let_go(2)
+        watcher.settled()
+        watcher.ask("ready", type="drop", lane=1)
+        assert watcher.session.lanes.lane(0).training.batch_size == 7
+
+
+def test_going_back_before_another_batch_size_gives_the_old_one_to_all_networks():
+    with Watcher(new_subject()) as watcher:
+        watcher.send(type="step", unit="batch", count=2)
+        watcher.frame_at(2)
+        watcher.ask("ready", type="branch")
+        watcher.settled()
+        watcher.ask("ready", type="batch", size=7)
+        watcher.settled()
+        lanes = watcher.session.lanes
+        assert [lane.training.batch_size for lane in lanes] == [7, 7]
+        first = lanes.lane(0).memory.entries()[0][0]
+        begin = len(watcher.messages)
+        watcher.send(type="rewind", id=first)
+        watcher.wait("state", begin=begin, when=lambda h: h["batch_size"] == 16)
+        watcher.wait("ready", begin=begin, when=lambda h: h["lane"] == 1)
+        assert [lane.training.batch_size for lane in lanes] == [16, 16]
+
+
+def test_a_branch_made_while_a_batch_size_is_compiled_goes_the_same_way():
+    with Watcher(new_subject()) as watcher:
+        held = Held(watcher)
+        watcher.send(type="batch", size=7)
+        watcher.send(type="branch")
+        watcher.settled()
+        lanes = watcher.session.lanes
+        assert [lane.training.batch_size for lane in lanes] == [16, 16]
+        while any(lane.training.batch_size == 16 for lane in lanes):
+            assert held.works
+            held.let_go(1)
+            watcher.settled()
+        one, other = (lane.training for lane in lanes)
+        assert one.position == other.position
+        np.testing.assert_array_equal(one.rows(), other.rows())
+
+
+def test_going_back_ends_the_waiting_for_a_change():
+    with Watcher(new_subject()) as watcher:
+        watcher.send(type="step", unit="batch")
+        watcher.frame_at(1)
+        held = Held(watcher)
+        watcher.ask("compiling", type="units", path="0", count=9)
+        watcher.ask("ready", type="rewind")
+        held.let_go(2)
+        watcher.settled()
+        assert watcher.session.lanes.lane(0).program.net[0].weight.shape == (2, 6)
+        assert not watcher.session.lanes.are_changing
+
+
+def test_noise_that_is_set_while_a_change_is_compiled_or_undone_holds():
+    with Watcher(new_subject()) as watcher:
+        lane = watcher.session.lanes.lane(0)
+        clean = watcher.session.subject.x
+        held = Held(watcher)
+        watcher.send(type="units", path="0", count=9)
+        watcher.send(type="noise", value=0.5)
+        watcher.settled()
+        held.let_go(2)
+        watcher.settled()
+        noisy = watcher.session.subject.x
+        assert lane.program.net[0].weight.shape == (2, 9)
+        assert lane.training.training.x is noisy and not np.array_equal(noisy, clean)
+        watcher.send(type="noise", value=0.0)
+        watcher.send(type="rewind", id=lane.memory.entries()[0][0])
+        watcher.settled()
+        assert lane.program.net[0].weight.shape == (2, 6)
+        assert lane.training.training.x is clean
+
+
+def test_changes_in_quick_succession_are_compiled_once_as_the_last_of_them(monkeypatch):
+    prepared = []
+    with Watcher(new_subject()) as watcher:
+        watcher.send(type="step", unit="batch")
+        watcher.frame_at(1)
+        monkeypatch.setattr(
+            StepwiseTraining,
+            "prepare",
+            lambda self: prepared.append(self.program.net[0].weight.shape),
+        )
+        held = Held(watcher)
+        for count in (7, 8, 9):
+            watcher.send(type="units", path="0", count=count)
+        for _ in range(2):
+            watcher.send(type="add_layer", after="1", units=9, activation="tanh")
+        watcher.settled()
+        held.let_go(len(held.works))
+        watcher.settled()
+        lane = watcher.session.lanes.lane(0)
+        assert lane.program.net[0].weight.shape == (2, 9)
+        assert lane.memory.entries()[-1][4] == "9 units in layer 0, one more layer (2 times)"
+    assert prepared == [(2, 9)]

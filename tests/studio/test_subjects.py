@@ -15,6 +15,7 @@ from cutaway.errors import DataError, OptionError
 from cutaway.nn.trees import leaves, take_rows
 from cutaway.runs import KINDS
 from cutaway.runs.explain import explain_row, open_row
+from cutaway.studio.choosing import choose_subject
 from cutaway.studio.origins.circle import circle
 from cutaway.studio.origins.from_data import DataSubject, subject_of_data
 from cutaway.studio.origins.from_objects import subject_of_net, subject_of_trainer
@@ -515,3 +516,11 @@ def test_the_explanation_of_a_row_has_its_title(table, tmp_path):
     run = write_untrained(tmp_path / "run", subject.experiment)
     text = explain_row(run, None, 7).text()
     assert text.splitlines()[0].lower() == subject.row_title(6)
+
+
+def test_misspelled_points_are_told_from_a_missing_file():
+    with pytest.raises(OptionError, match='did you mean "spirals"') as caught:
+        choose_subject("spiral")
+    assert "spirals, circle, gauss, xor" in str(caught.value)
+    with pytest.raises(DataError, match=r"there is no pupils\.csv"):
+        choose_subject("pupils.csv", "passed")

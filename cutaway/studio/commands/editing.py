@@ -150,3 +150,4 @@ class ChangeNoise(Command, tag="noise"):
 
     def apply(self, session, client):
         session.lanes.set_noise(self.value)
+        session.say_state()

@@ -13,6 +13,7 @@ class Rewind(Command, tag="rewind"):
     def apply(self, session, client):
         session.pause()
         session.lanes.go_back(self.lane, self.id)
+        session.say_state()
 
 
 class Branch(Command, tag="branch"):
