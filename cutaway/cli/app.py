@@ -93,7 +93,8 @@ def _shared(
 
 
 for command in COMMANDS:
-    app.command(epilog=command.epilog)(command)
+    settings = getattr(command, "context_settings", None)
+    app.command(epilog=command.epilog, context_settings=settings)(command)
 
 
 def run() -> None:

@@ -88,6 +88,7 @@ def test_an_open_explanation_follows_the_training_the_row_and_edits(browser):
         row = subject.training[studio.session.look.row]
         why = program.explain(subject.x[row], subject.y[row], names=["a", "b"])
         value = re.findall(r"\S+(?=  in 1 path)", why.gradient("0.weight", (1, 2)).text())[0]
+        value = value.replace("-", "\N{MINUS SIGN}")  # as the page writes it
         page.wait(f"document.querySelector('.told').innerText.includes('{value}')")
 
     with opened(browser) as (studio, page):

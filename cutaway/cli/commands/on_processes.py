@@ -34,3 +34,7 @@ def launch(
     from cutaway.cli.launch import launch_script
 
     launch_script(script, arguments or [], processes, restarts)
+
+
+# what follows the script is the script's own
+launch.context_settings = {"ignore_unknown_options": True, "allow_interspersed_args": False}
