@@ -46,6 +46,7 @@ def test_several_processes_train_what_one_trains(by_one, processes, tmp_path):
             assert all(np.array_equal(first[part], other[part]) for part in first.files), name
 
 
+@pytest.mark.slow
 def test_the_command_trains_the_same_network_in_two_processes(tmp_path):
     for processes in (1, 2):
         command = [sys.executable, "-m", "cutaway", "train", str(STUDENTS), "--target", "passed"]

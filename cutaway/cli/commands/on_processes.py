@@ -13,11 +13,13 @@ def launch(
     script: Annotated[
         Path,
         typer.Argument(
-            metavar="SCRIPT.py [ARGUMENTS]",
-            help="A Python script that calls ct.distributed.start() first, and its arguments.",
+            metavar="SCRIPT.py",
+            help="A Python script that calls ct.distributed.start() first.",
         ),
     ],
-    arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGUMENTS]", help="Of the script.")
+    ] = None,
     processes: Annotated[
         int, typer.Option("--processes", metavar="N", help="Processes on this machine.")
     ] = 2,
