@@ -327,14 +327,17 @@ def _symbol_for(loss) -> str:
 def _outputs_of(nodes, path: str, index, consumers) -> list:
     """The first result of a module that has such an element, of those that leave the module.
 
-    A recurrent layer returns its outputs at all time steps, then its last state.
+    A recurrent layer returns its outputs at all time steps and its last state: (0, 3) of one row is
+    unit 3 at the first time step, rather than unit 3 of row 0 in the state.
     """
     leaving = [
         node
         for node in nodes
         if not any(f"{c.module}.".startswith(f"{path}.") for c in consumers[node.number])
     ]
-    return [node for node in leaving if _has_element(node.value, index)][:1] or leaving[:1]
+    found = [node for node in leaving if _has_element(node.value, index)]
+    found.sort(key=lambda node: node.value.ndim == len(index))  # with the row last
+    return found[:1] or leaving[:1]
 
 
 def _has_element(leaf, index) -> bool:

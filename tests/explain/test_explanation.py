@@ -281,6 +281,17 @@ def test_a_state_behind_lengths_keeps_its_name():
     assert not any("_join" in factor.what for factor in factors)
 
 
+def test_a_step_and_a_unit_of_texts_are_no_row_and_unit_of_the_last_state():
+    ct.seed(0)
+    net = ct.models.LSTMClassifier(20, 1, features=3, hidden_features=2)
+    ids = np.array([[5, 9, 3, 12, 0, 0]])
+    outputs, _ = net.recurrent(net.embedding(ids), lengths=np.array([4]))
+    why = ct.explain(net, ids)
+    for step, unit in np.ndindex(4, 4):
+        story = why.forward("recurrent", (step, unit))
+        assert story.value == pytest.approx(outputs.numpy()[0, step, unit], rel=1e-5)
+
+
 def test_local_response_norm_reads_the_channels_around_it():
     net = ct.Sequential(ct.Conv2d(1, 6, 1), ct.LocalResponseNorm(3))
     x = np.random.default_rng(0).normal(size=(2, 3, 3, 1))
