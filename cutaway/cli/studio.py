@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import sys
 import textwrap
@@ -15,7 +16,7 @@ def studio_command(
     what, target, kind, given, *, host, port, certificate, key, browser, lesson, record, force,
     trust, as_json
 ) -> None:  # fmt: skip
-    """Serve the studio until Ctrl-C."""
+    """Serve the studio until Ctrl-C or SIGTERM."""
     from cutaway.studio.server import StudioServer
 
     files = _certificate(certificate, key)
@@ -38,6 +39,7 @@ def studio_command(
             import webbrowser
 
             webbrowser.open(server.url)
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             server.wait()
         except KeyboardInterrupt:  # the way to end it
@@ -49,9 +51,13 @@ def studio_command(
                 expected="it to run until Ctrl-C",
                 fix="run the command again with --debug and report its output",
             )
+        finally:
+            signal.signal(signal.SIGTERM, before)
         server.close()  # before the recording is written, which takes a while
         if recorder is not None:
             recorder.write(record, title=subject.title)
+            if not as_json:
+                print(visible(f"\nSaved the recording: {record}"))
 
 
 def _session(what, target, kind, given, lesson, trust):

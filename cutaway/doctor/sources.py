@@ -72,8 +72,7 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
         seed=options.seed,
         callbacks=(stopping,) if experiment.has_validation else (),
         leaks=experiment.leaks,
-        is_split_meant=experiment.kind in ("series", "language")
-        or options.split not in (None, "random"),
+        is_split_meant=experiment.is_split_meant,
         classes=tuple(map(str, _classes_of(experiment))),
         inputs=tuple(KINDS[experiment.kind].input_names(experiment.preprocessing) or ()),
         seconds=experiment.DOCTOR_SECONDS,

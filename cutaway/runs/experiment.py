@@ -153,6 +153,11 @@ class Experiment:
         return not np.isin(self.validation, self.training).any()
 
     @property
+    def is_split_meant(self) -> bool:
+        """Whether the validation examples are unlike the others on purpose: later, other groups."""
+        return self.kind in ("series", "language") or self.options.split not in (None, "random")
+
+    @property
     def test_rows(self) -> int:
         """Number of test examples."""
         return 0 if self.test is None else len(self.test[0])

@@ -225,6 +225,7 @@ class Patient:
             batch_size=self.training.batch_size,
             seed=subject.seed,
             classes=tuple(subject.classes or ()),
+            is_split_meant=subject.is_split_meant,
             inputs=tuple(column.name for column in subject.inputs or ()),
         )
 

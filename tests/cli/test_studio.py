@@ -71,8 +71,11 @@ def test_the_command_serves_a_network_in_training_until_ctrl_c(started):
     assert (process.returncode, out, err) == (0, "", "")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-def test_a_lesson_says_what_is_shown_and_a_recording_is_written_at_the_end(started, tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_a_lesson_says_what_is_shown_and_a_recording_is_written_at_the_end(
+    started, tmp_path, asked
+):
     lesson = {"title": "A ring", "data": "circle", "steps": [{"text": "Look."}]}
     (tmp_path / "lesson.json").write_text(json.dumps(lesson))
     process = started("--lesson", "lesson.json", "--record", "seen.html", "--no-browser", "--json")
@@ -90,7 +93,7 @@ def test_a_lesson_says_what_is_shown_and_a_recording_is_written_at_the_end(start
         )
         while header(link.recv(timeout=60))["type"] != "frame":
             pass
-        process.send_signal(signal.SIGINT)
+        process.send_signal(asked)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, "", "")
     page = (tmp_path / "seen.html").read_text()

@@ -296,6 +296,7 @@ def test_the_words_of_a_text_and_the_months_of_a_window_are_read(tmp_path):
     path, _, options = write_months(tmp_path)
     series = subject_of_data(path, **options)
     assert series.tokens(3)[:2] == ["2000-04-01", "2000-05-01"]
+    assert series.is_split_meant  # the doctor does not say that its rows be pooled
     assert series.row_title(3) == "row 3 of sold.csv"
 
 
