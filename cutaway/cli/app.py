@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 import warnings
 from typing import Annotated
@@ -136,9 +137,7 @@ def run() -> None:
 
 def _exit(code: int) -> None:
     """End with a failure; as one of several processes at once, not waiting for the others."""
-    from cutaway.cli.launch import is_launched
-
-    if is_launched():
+    if "CUTAWAY_ADDRESS" in os.environ:  # the launcher has started this one
         from cutaway.runtime import distributed
 
         distributed.fail(code)

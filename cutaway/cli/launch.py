@@ -5,8 +5,6 @@ import sys
 from pathlib import Path
 
 from cutaway.errors import OptionError, expect_range
-from cutaway.runtime.distributed import COUNT, INDEX
-from cutaway.runtime.launcher import launch
 
 
 def launch_script(script: Path, arguments: list[str], processes: int, restarts: int) -> None:
@@ -17,19 +15,18 @@ def launch_script(script: Path, arguments: list[str], processes: int, restarts: 
             expected="a Python file",
             fix="name one; its own arguments follow it",
         )
+    from cutaway.runtime.launcher import launch
+
     sys.exit(launch([sys.executable, str(script), *arguments], processes, restarts=restarts))
 
 
 def launch_itself(processes: int) -> None:
     """Run this command in several processes; ends with their exit code."""
+    from cutaway.runtime.launcher import launch
+
     expect_range(processes, what="--processes", least=1, most=os.cpu_count() or 1)
     arguments = _without_count(sys.argv[1:])
-    sys.exit(launch([sys.executable, "-m", "cutaway", *arguments], processes))
-
-
-def is_launched() -> bool:
-    """Whether this process is one of several that the launcher has started."""
-    return int(os.environ.get(COUNT, 1)) > 1 and INDEX in os.environ
+    sys.exit(launch([sys.executable, "-P", "-m", "cutaway", *arguments], processes))
 
 
 def _without_count(arguments: list[str]) -> list[str]:

@@ -7,7 +7,6 @@ import shlex
 import sys
 import textwrap
 
-from cutaway.cli.launch import is_launched
 from cutaway.cli.show import (
     console,
     escape,
@@ -48,7 +47,7 @@ def _train(data, target, kind, given, out, resume, before, loggers, as_json) -> 
     from cutaway.doctor.glance import glance
     from cutaway.doctor.sources import plan_of
 
-    if is_launched():
+    if distributed.is_launched():
         distributed.start()
     if not distributed.is_first():
         prepare(data, target, kind=kind, **given).join(resume=resume)

@@ -67,7 +67,7 @@ def start(
     if process_count() > 1:
         return
     address, processes, process = _given(address, processes, process)
-    if processes == 1:
+    if processes == 1 or (address is None and not _is_cluster()):
         return
     jax.config.update("jax_enable_recoverability", True)  # a lost process is an exception, no abort
     jax.config.update("jax_enable_preemption_service", False)  # it would swallow SIGTERM
@@ -86,14 +86,16 @@ def start(
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=HEARTBEAT_SECONDS,
         )
-    except ValueError as error:
-        if address is None and "should be defined" in str(error):
-            return  # nobody has started several
-        raise
     except RuntimeError as error:
+        if "must be called before" in str(error):
+            raise RunError(
+                "start was called after something was computed",
+                expected="ct.distributed.start() first of all",
+                fix="move it before networks, arrays and seeds",
+            ) from error
         raise RunError(
             f"the processes of this training did not find each other: {_first_line(error)}",
-            expected=f"{processes} processes that reach {address}",
+            expected=f"{processes or 'all'} processes that reach {address or 'process 0'}",
             fix="check that all were started, and that the port is free and reachable",
         ) from error
     sys.excepthook = _end_at_once
@@ -114,6 +116,19 @@ def _given(address, processes, process) -> tuple[str | None, int | None, int | N
         expect_range(processes, what="processes", least=1)
         expect_range(process, what="process", least=0, most=processes - 1)
     return given
+
+
+def is_launched() -> bool:
+    """Whether `cutaway launch` or `cutaway train --processes` has started this process."""
+    return ADDRESS in os.environ
+
+
+def _is_cluster() -> bool:
+    """Whether JAX knows how this process was started: SLURM, MPI, Kubernetes."""
+    from jax._src.clusters import ClusterEnv  # what JAX would do is not to be asked otherwise
+
+    kinds = (kind for kind in ClusterEnv._cluster_types if not kind.opt_in_only_method)
+    return "JAX_COORDINATOR_ADDRESS" in os.environ or any(k.is_env_present() for k in kinds)
 
 
 def process_count() -> int:

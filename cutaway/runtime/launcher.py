@@ -51,17 +51,19 @@ def launch(command: list[str], processes: int, *, restarts: int = 0) -> int:
 class _Round:
     """All processes, once."""
 
-    def __init__(self, command: list[str], processes: int):
-        address = f"127.0.0.1:{_free_port()}"  # another one each time: old ones may linger
-        self.lines = [deque(maxlen=KEPT_LINES) for _ in range(processes)]
-        self.processes, self._readers = [], []
+    def __init__(self, command: list[str], count: int):
+        self.command, self.count = command, count
+        self.lines: list[deque[str]] = [deque(maxlen=KEPT_LINES) for _ in range(count)]
+        self.processes: list[subprocess.Popen] = []
+        self._readers: list[threading.Thread] = []
         self.asked: int | None = None  # the signal that this process got
-        cores = max(1, len(os.sched_getaffinity(0)) // processes) if _has_affinity() else 1
-        for index in range(processes):
-            environment = os.environ | {ADDRESS: address, COUNT: str(processes), INDEX: str(index)}
-            environment.setdefault("OMP_NUM_THREADS", str(cores))
+
+    def _start(self) -> None:
+        address = f"127.0.0.1:{_free_port()}"  # another one each time: old ones may linger
+        for index in range(self.count):
+            environment = os.environ | {ADDRESS: address, COUNT: str(self.count), INDEX: str(index)}
             process = subprocess.Popen(
-                command,
+                self.command,
                 env=environment,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -97,6 +99,7 @@ class _Round:
         """The exit code of all: 0, or that of the one that failed first."""
         before = {one: signal.signal(one, self._pass_on) for one in _SIGNALS}
         try:
+            self._start()
             failed = None
             while failed is None and any(p.poll() is None for p in self.processes):
                 failed = next((i for i, p in enumerate(self.processes) if p.poll()), None)
@@ -162,10 +165,6 @@ class _Round:
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-def _has_affinity() -> bool:
-    return hasattr(os, "sched_getaffinity")
 
 
 def _free_port() -> int:

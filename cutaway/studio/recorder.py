@@ -72,6 +72,12 @@ class Recorder:
             self._has_come.wait(0.5)
             self._has_come.clear()
 
+    def wait_for_views(self) -> None:
+        """Wait for the first frame that shows something; or as `wait_for`."""
+        while self._is_empty and not self._is_over and not self.errors:
+            self._has_come.wait(0.5)
+            self._has_come.clear()
+
     _is_over = False
 
     def __len__(self):
@@ -209,7 +215,7 @@ def record(
         rate = per_second * epochs
         recorder.command({"type": "look", "views": names})
         recorder.command({"type": "speed", "unit": "epochs", "per_second": rate})
-        recorder.wait_for(1)  # the state at the beginning, with all views
+        recorder.wait_for_views()  # the state at the beginning
         recorder.command({"type": "play"})
         recorder.wait_for(frames)
         recorder.close()

@@ -149,6 +149,7 @@ def random_table(seed):
     return pl.DataFrame(columns | {"y": [f"class {k}" for k in y]}, strict=False)
 
 
+@pytest.mark.slow
 def test_200_tables_without_a_leak_have_none():
     found = {seed: leaks_of(random_table(seed)) for seed in range(200)}
     assert {seed: [leak.found for leak in leaks] for seed, leaks in found.items() if leaks} == {}

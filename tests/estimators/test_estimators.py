@@ -207,6 +207,7 @@ def test_parameters_that_no_training_can_have_are_called_by_their_names():
             ct.Classifier(**{**SMALL, name: value}).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_a_diagnosis_finds_a_rate_that_is_too_low():
     model = ct.Classifier(**{**SMALL, "max_iter": 5}, batch_size=4, lr=1e-5).fit(X, Y)
     assert [finding.code for finding in model.diagnose().findings] == ["learning_rate_too_low"]

@@ -40,6 +40,7 @@ def first(folder, tmp_path_factory):
     return write_untrained(tmp_path_factory.mktemp("runs") / "first", prepared)
 
 
+@pytest.mark.slow
 def test_regions_are_those_of_the_other_run_and_so_is_the_size(folder, first):
     prepared = prepare(folder, **FAST, proposals=first.path)
     rows = prepared.preprocessing

@@ -115,6 +115,7 @@ def wait_for(path: Path, text: str) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_in_jupyterlab_it_is_led_while_another_cell_runs(open_notebook):
     book, folder = open_notebook(TRAINER, STUDIO, "studio", WAIT)
     for cell in (0, 1, 2):
@@ -140,6 +141,7 @@ def test_in_jupyterlab_it_is_led_while_another_cell_runs(open_notebook):
     assert book.page.heard()["errors"] == []
 
 
+@pytest.mark.slow
 def test_in_jupyterlab_frames_are_made_for_whoever_looks(open_notebook):
     book, folder = open_notebook(TRAINER, WATCHED)
     for cell in (0, 1):
@@ -166,6 +168,7 @@ def test_in_jupyterlab_frames_are_made_for_whoever_looks(open_notebook):
     book.are_gone()
 
 
+@pytest.mark.slow
 def test_in_marimo_two_views_of_it_train_and_pause(browser, tmp_path):
     pytest.importorskip("marimo")
     (tmp_path / "app.py").write_text(APP)
