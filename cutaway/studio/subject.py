@@ -56,6 +56,7 @@ class Subject:
         classes: names, or None.
         inputs: of each column, if x is one array (rows, columns) of numbers; otherwise None.
         input_shape: of one row of x, if it is one array; None: not known.
+        threshold: probability from which on a pixel is of the second of two classes.
         is_split_meant: see TrainingPlan.is_split_meant.
         notes: sentences for the user.
     """
@@ -76,6 +77,7 @@ class Subject:
     classes: list[str] | None = None
     inputs: list[InputColumn] | None = None
     input_shape: tuple[int, ...] | None = None
+    threshold: float = 0.5
     is_split_meant: bool = False
     notes: list[str] = dataclasses.field(default_factory=list)
 

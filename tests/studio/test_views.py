@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import itertools
 import json
@@ -258,6 +259,16 @@ def test_a_predicted_mask_is_drawn_over_the_picture():
     np.testing.assert_array_equal(arrays["picture"][clear], picture[clear])
     assert (arrays["picture"][~clear] != picture[~clear]).any(axis=-1).all()
     np.testing.assert_allclose(header["values"], [clear.mean(), 1 - clear.mean()])
+
+
+def test_a_predicted_mask_has_the_threshold_of_its_run():
+    s = scene("segmentation")
+    s = dataclasses.replace(s, subject=dataclasses.replace(s.subject, threshold=0.55))
+    _, headers = rendered(s, "output")
+    scores = run(s, s.subject.x[:1])[0].astype(np.float64)
+    second = 1 / (1 + np.exp(scores[..., 0] - scores[..., 1]))
+    assert 0 < (second >= 0.55).mean() < (second >= 0.5).mean()
+    np.testing.assert_allclose(headers["output"]["values"][1], (second >= 0.55).mean())
 
 
 @pytest.mark.parametrize("name", ["dense", "convolutional", "recurrent"])

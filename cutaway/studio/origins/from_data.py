@@ -122,6 +122,7 @@ def subject_of_experiment(experiment: Experiment) -> DataSubject:
         stream=inputs[0] if len(inputs) == 1 else None,
         classes=class_names_of(rows),
         inputs=_inputs(experiment, training),
+        threshold=getattr(rows, "threshold", 0.5),
         is_split_meant=experiment.is_split_meant,
         notes=[*([experiment.why] if experiment.why else []), *experiment.notes],
         experiment=experiment,

@@ -139,7 +139,7 @@ def _traced_picture(passes: Passes, scene: Scene, raw) -> dict:
     if _has_classes_of_pixels(scene):
         found = probabilities(passes.program, thinned(picture, every))
         if found.shape[-1] == 2:
-            return {"ids": (found[..., 1] >= 0.5).astype(jnp.uint8)}
+            return {"ids": (found[..., 1] >= scene.subject.threshold).astype(jnp.uint8)}
         return {"ids": found.argmax(axis=-1).astype(jnp.uint8)}
     low, high = _range(scene)
     shown = quantized(reduced(picture.astype(jnp.float32), every), low, high)
