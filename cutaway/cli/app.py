@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import sys
 import warnings
 from typing import Annotated
@@ -137,9 +136,9 @@ def run() -> None:
 
 def _exit(code: int) -> None:
     """End with a failure; as one of several processes at once, not waiting for the others."""
-    if "CUTAWAY_ADDRESS" in os.environ:  # the launcher has started this one
-        from cutaway.runtime import distributed
-
+    distributed = sys.modules.get("cutaway.runtime.distributed")  # half imported at Ctrl-C
+    count = getattr(distributed, "process_count", None)
+    if distributed is not None and count is not None and count() > 1:
         distributed.fail(code)
     sys.exit(code)
 

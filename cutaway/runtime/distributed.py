@@ -56,7 +56,7 @@ def start(
 
     Raises:
         OptionError: only some of the three are given.
-        RunError: the others did not come within two minutes.
+        RunError: the others did not come within two minutes; or something was computed before.
 
     Example:
         >>> import cutaway as ct
@@ -106,7 +106,9 @@ def _given(address, processes, process) -> tuple[str | None, int | None, int | N
     """(address, processes, process), those that are not given by the launcher's words."""
     given = (address, processes, process)
     if all(value is None for value in given) and ADDRESS in os.environ:
-        return os.environ[ADDRESS], int(os.environ[COUNT]), int(os.environ[INDEX])
+        # taken, so that what this process starts does not believe to be it
+        words = [os.environ.pop(name) for name in (ADDRESS, COUNT, INDEX)]
+        return words[0], int(words[1]), int(words[2])
     if any(value is None for value in given) and any(value is not None for value in given):
         raise OptionError(
             f"start got address={address!r}, processes={processes}, process={process}",
