@@ -36,6 +36,7 @@ def test_losses_formulas_and_dropout_as_json(cutaway, tmp_path):
     assert [len(k) for k in found("dropout", "--sizes", "2,4,1")["kept"]] == [2, 4, 1]
 
 
+@pytest.mark.slow
 def test_the_curve_of_a_weight_of_a_run_has_the_gradient_that_explain_shows(cutaway, tmp_path):
     done = cutaway("train", "--epochs", "2", "--out", "run", folder=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -145,6 +145,7 @@ def test_of_a_network_with_other_layers_weights_are_named_by_path():
     assert place_of_name("2:3,0", net) == ("2.weight", (3, 0))
 
 
+@pytest.mark.slow
 def test_a_run_takes_the_notation_that_it_prints(cutaway, tmp_path):
     assert cutaway("train", "--layers", "2", "--epochs", "2", folder=tmp_path).returncode == 0
     asked = ("explain", "runs/students", "--weight")

@@ -72,6 +72,7 @@ def test_the_loss_at_the_start_is_that_of_the_first_weights_and_the_trained_ones
     np.testing.assert_array_equal(evidence.net.weight.numpy(), trained)
 
 
+@pytest.mark.slow
 def test_the_training_loss_of_a_network_of_many_layers_is_compiled_and_changes_nothing():
     ct.seed(0)
     layers = [part for _ in range(51) for part in (ct.Linear(3, 3), ct.BatchNorm(3))]

@@ -10,6 +10,7 @@ from tests.docs.scripts import example
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_the_example_compares_a_network_with_scikit_learns_models(capsys):
     scores = example("estimators").main(epochs=15)
     assert set(scores) == {"network", "logistic regression", "boosted trees"}

@@ -127,6 +127,7 @@ def drawn_sizes(count, seed):
     return [(1, 1), (1, 700), (700, 1), (699, 700), *map(tuple, drawn.tolist())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "mode", "values"),
     [("levels", "L", {0, 255}), ("palette", "P", {0, 1}), ("pairs", "RGB", None),

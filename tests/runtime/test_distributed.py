@@ -32,7 +32,8 @@ def by_one(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 4])
 def test_several_processes_train_what_one_trains(by_one, processes, tmp_path):
     done = launched(processes, TRAININGS, tmp_path)
     assert done.returncode == 0, done.stderr

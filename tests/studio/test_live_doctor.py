@@ -78,6 +78,7 @@ def test_dead_units_are_found_with_their_layer():
         assert found["numbers"][0]["value"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_finding_is_gone_when_what_was_wrong_is_changed():
     with Watcher(dead()) as watcher:
         found = found_in(watcher)
@@ -107,6 +108,7 @@ def test_a_learning_rate_far_too_high_is_found_and_a_lower_one_learns_from_the_s
         assert lane.training.lr < 10
 
 
+@pytest.mark.slow
 def test_a_second_trial_takes_the_place_of_the_first_but_not_of_a_network_of_the_user():
     with Watcher(dead()) as watcher:
         found = found_in(watcher)
