@@ -41,8 +41,9 @@ def launch(command: list[str], processes: int, *, restarts: int = 0) -> int:
     expect_range(processes, what="processes", least=1)
     expect_range(restarts, what="restarts", least=0)
     for left in range(restarts, -1, -1):
-        code = _Round(command, processes).wait()
-        if code == 0 or code == 128 + signal.SIGINT or not left:
+        this = _Round(command, processes)
+        code = this.wait()
+        if code == 0 or this.asked is not None or not left:  # who asks for an end wants no new one
             return code
         print(f"cutaway: starting anew, {left - 1} more times possible", file=sys.stderr)
     return code

@@ -115,6 +115,14 @@ def test_a_killed_process_is_named_and_a_restart_goes_on_from_the_checkpoint(fai
     assert [p.suffix for p in (tmp_path / "kept").glob("epoch-000006*")] == [".safetensors"]
 
 
+@pytest.mark.slow
+def test_one_process_goes_on_where_two_were_ended(failing, tmp_path):
+    assert launched(2, failing, "kill", tmp_path / "kept").returncode == 128 + signal.SIGKILL
+    done = launched(1, failing, "kill", tmp_path / "kept")
+    assert done.returncode == 0, done.stderr
+    assert "epochs 6 stopped None" in done.stdout
+
+
 def test_all_stop_where_one_of_them_stops(failing, tmp_path):
     done = launched(2, failing, "stop", tmp_path / "kept")
     assert done.returncode == 0, done.stderr
@@ -127,25 +135,27 @@ def test_processes_with_different_rows_are_refused(failing, tmp_path):
     assert "process 1 has rows other than those of process 0" in done.stderr
 
 
-def test_a_script_alone_goes_on_alone(monkeypatch):
+def test_a_script_alone_goes_on_alone():
     ct.distributed.start()
     assert (ct.distributed.process_count(), ct.distributed.is_first()) == (1, True)
     with pytest.raises(OptionError, match="all three of them, or none"):
         ct.distributed.start("127.0.0.1:1234")
 
 
-def test_the_launcher_passes_on_ctrl_c(tmp_path):
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_the_launcher_passes_on_who_asks_for_an_end_and_starts_nothing_anew(asked, tmp_path):
     script = tmp_path / "waits.py"
     script.write_text(
         "import signal, sys, time\n"
-        "signal.signal(signal.SIGINT, lambda *_: (print('asked', flush=True), sys.exit(130)))\n"
+        "for one in (signal.SIGINT, signal.SIGTERM):\n"
+        "    signal.signal(one, lambda *_: (print('asked', flush=True), sys.exit(3)))\n"
         "print('ready', flush=True)\n"
         "time.sleep(60)\n"
     )
-    command = [sys.executable, "-m", "cutaway", "launch", "--processes", "2", str(script)]
+    command = [sys.executable, "-m", "cutaway", "launch", "--restarts", "1", str(script)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, asked)
     assert process.communicate(timeout=60)[0] == "asked\n"
-    assert process.returncode == 130
+    assert process.returncode != 0
