@@ -60,8 +60,7 @@ class Recorder:
         self._size = 0
         self._last_at = -1.0
         self._skipped: bytes | None = None  # the newest frame, if it came too soon
-        self._wants_views = self._has_views = False
-        self._is_empty = True  # no frame with views was kept
+        self._is_empty = True  # no frame with views has come
         self._has_come = threading.Event()
         self._client = session.connect(self._take)
         self._client.receive({"type": "hello"})
@@ -90,16 +89,13 @@ class Recorder:
         self._is_over = self._is_over or kind == "closed"
         if kind == "error":
             self.errors.append(header["text"])
-        if kind in ("hello", "state"):
-            state = header["state"] if kind == "hello" else header
-            self._wants_views = bool(state["look"]["views"])
         if kind == "frame":
             self._client.receive({"type": "ack", "n": header["n"]})
+            if self._is_empty and any(lane["views"] for lane in header["lanes"]):
+                self._forget_empty_frames()
             self._skipped = None if self._is_kept(header) else message
             if self._skipped is not None:
                 return
-            if any(lane["views"] for lane in header["lanes"]):
-                self._forget_empty_frames()
             self._last_at = header["at"]
             self.frames.append(message)
         if kind in KEPT:
@@ -108,21 +104,15 @@ class Recorder:
 
     def _forget_empty_frames(self) -> None:
         """Drop the frames from before a page was opened, which show nothing."""
-        if not self._is_empty:
-            return
-        self._is_empty = False
+        self._is_empty, self._last_at = False, -1.0
         empty = set(self.frames)
         self.messages = [message for message in self.messages if message not in empty]
         self._size = sum(map(len, self.messages))
         self.frames.clear()
 
     def _is_kept(self, header: dict) -> bool:
-        """Whether a frame is one of the recording: neither too many nor before the first views."""
-        self._has_views = self._has_views or any(lane["views"] for lane in header["lanes"])
-        if self._is_full:
-            return False
-        is_due = header["at"] - self._last_at >= 0.9 / self.per_second
-        return is_due and (self._has_views or not self._wants_views)
+        """Whether a frame is one of the recording: neither one too many nor too close."""
+        return not self._is_full and header["at"] - self._last_at >= 0.9 / self.per_second
 
     @property
     def _is_full(self) -> bool:
