@@ -66,6 +66,8 @@ class Kills:
         names: of the cases.
     """
 
+    signals = SIGNALS
+
     def __init__(self, folder: Path, seed: int, names=tuple(CASES)):
         self.folder = folder
         self.seed = seed
@@ -117,10 +119,13 @@ class Kills:
             self._judge_folder(trial, out, kept)
         trial.seconds = time.perf_counter() - began
         if not trial.faults:
-            shutil.rmtree(out)
-            for path in out.parent.glob(f"{out.name}-*.txt"):
-                path.unlink()
+            self._clear(out)
         return trial
+
+    def _clear(self, out: Path) -> None:
+        shutil.rmtree(out)
+        for path in out.parent.glob(f"{out.name}-*.txt"):
+            path.unlink()
 
     def _out(self, case: Case, name: str) -> Path:
         out = self.folder / "runs" / case.name / name
@@ -128,11 +133,15 @@ class Kills:
         return out
 
     def _start(self, case: Case, out: Path, log: Path, *, resume=False, often=True):
+        return self._run(command_line(case, str(out), resume=resume, often=often), log)
+
+    def _run(self, command: list[str], log: Path):
+        """Start a command in the folder of the data; it and what it starts have the log's name."""
         with log.open("w") as file:
             process = subprocess.Popen(
-                command_line(case, str(out), resume=resume, often=often),
+                command,
                 cwd=self.folder / "data",
-                env=self._environment,
+                env=self._environment | {"CUTAWAY_TRIAL": str(log)},
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -191,7 +200,15 @@ class Kills:
 
 
 def run_kills(
-    count: int, seed: int, jobs: int, names=tuple(CASES), *, first: int = 0, folder=None, tell=print
+    count: int,
+    seed: int,
+    jobs: int,
+    names=tuple(CASES),
+    *,
+    first: int = 0,
+    folder=None,
+    tell=print,
+    kind: type[Kills] = Kills,
 ) -> list[Trial]:
     """Run trials; what was found is told as it comes.
 
@@ -203,9 +220,10 @@ def run_kills(
         first: number of the first trial.
         folder: for everything; None: a temporary one, removed if nothing was found.
         tell: function of each line.
+        kind: of trials.
     """
     place = Path(tempfile.mkdtemp(prefix="cutaway-kills-") if folder is None else folder)
-    kills = Kills(place, seed, names)
+    kills = kind(place, seed, names)
     began = time.perf_counter()
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         for case, usual in zip(kills.cases, pool.map(kills.measure, kills.cases), strict=True):
@@ -222,7 +240,7 @@ def run_kills(
     left = half_written(place / "caches") + os.listdir(place / "temporary")
     if left:
         tell(f"left over in the user's caches and temporary files: {', '.join(sorted(left)[:9])}")
-    for line in table(trials):
+    for line in table(trials, kind.signals):
         tell(line)
     each = [trial.seconds for trial in trials]
     now = time.perf_counter()
@@ -239,14 +257,14 @@ def run_kills(
     return trials
 
 
-def table(trials: list[Trial]) -> list[str]:
+def table(trials: list[Trial], signals: tuple[str, ...] = SIGNALS) -> list[str]:
     """Lines of Markdown: for each kind and signal the number of trials, and of each fault."""
     lines = [
         "",
         "| kind | signal | trials | killed | " + " | ".join(COUNTED) + " |",
         "| --- | --- | --- | --- |" + " --- |" * len(COUNTED),
     ]
-    groups = {(t.case.name, s): [] for t in trials for s in SIGNALS}
+    groups = {(t.case.name, s): [] for t in trials for s in signals}
     for trial in trials:
         groups[trial.case.name, trial.signal].append(trial)
     groups["all", "all"] = trials

@@ -26,11 +26,13 @@ from cutaway.runtime.devices import all_devices
 
 # what the launcher gives the processes that it starts
 ADDRESS, COUNT, INDEX = "CUTAWAY_ADDRESS", "CUTAWAY_PROCESSES", "CUTAWAY_PROCESS"
+LAUNCHER = "CUTAWAY_LAUNCHER"  # its process
 
 HEARTBEAT_SECONDS = 10  # after which a process that is silent counts as lost
 START_SECONDS = 120  # to wait for the others at the beginning
 PATIENCE_SECONDS = 24 * 3600  # to wait for process 0, which may check data before it trains
 LEAVE_SECONDS = 600  # for which process 0 waits at its end until the others are there
+WATCH_SECONDS = 0.5  # between two looks whether the launcher is there
 FAILED = 1  # exit code of a process that failed
 
 _thread = threading.local()
@@ -66,6 +68,8 @@ def start(
     """
     if process_count() > 1:
         return
+    if LAUNCHER in os.environ:
+        _end_with(int(os.environ.pop(LAUNCHER)))
     address, processes, process = _given(address, processes, process)
     if processes == 1 or (address is None and not _is_cluster()):
         return
@@ -118,6 +122,19 @@ def _given(address, processes, process) -> tuple[str | None, int | None, int | N
         expect_range(processes, what="processes", least=1)
         expect_range(process, what="process", least=0, most=processes - 1)
     return given
+
+
+def _end_with(launcher: int) -> None:
+    """Watch the process that has started this one: without it nobody would end this one."""
+
+    def watch() -> None:
+        while os.getppid() == launcher:
+            time.sleep(WATCH_SECONDS)
+        fail()  # without a word: who would read it is gone
+
+    if os.getppid() != launcher:
+        fail()
+    threading.Thread(target=watch, daemon=True, name="launcher").start()
 
 
 def is_launched() -> bool:

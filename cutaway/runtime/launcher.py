@@ -13,7 +13,7 @@ from collections import deque
 from typing import IO
 
 from cutaway.errors import expect_range
-from cutaway.runtime.distributed import ADDRESS, COUNT, INDEX
+from cutaway.runtime.distributed import ADDRESS, COUNT, INDEX, LAUNCHER
 
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 10.0  # that a process gets to save and end, after it was asked to
@@ -62,7 +62,13 @@ class _Round:
     def _start(self) -> None:
         address = f"127.0.0.1:{_free_port()}"  # another one each time: old ones may linger
         for index in range(self.count):
-            environment = os.environ | {ADDRESS: address, COUNT: str(self.count), INDEX: str(index)}
+            words = {
+                ADDRESS: address,
+                COUNT: str(self.count),
+                INDEX: str(index),
+                LAUNCHER: str(os.getpid()),
+            }
+            environment = os.environ | words
             process = subprocess.Popen(
                 self.command,
                 env=environment,
