@@ -192,11 +192,15 @@ class Kills:
     def _judge_folder(self, trial: Trial, out: Path, kept: list[Kept]) -> None:
         reference = self.usual[trial.case.name].folder
         left = leftovers(out, reference) + half_written(out)
-        different = unequal(out, reference)
+        different = self._different(trial, out, reference)
         lost = [what for one in kept for what in one.lost(out)]
         for name, found in (("lost", lost), ("left over", left), ("unequal", different)):
             if found:
                 trial.faults[name] = ", ".join(found[:8])
+
+    def _different(self, trial: Trial, out: Path, reference: Path) -> list[str]:
+        """What of a finished run is not what an undisturbed one has."""
+        return unequal(out, reference)
 
 
 def run_kills(

@@ -18,7 +18,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from benchmarks.faults import often
-from benchmarks.faults.checks import Kept, half_written, leftovers, unequal
+from benchmarks.faults.checks import Kept, unequal
 from benchmarks.faults.kills import MOST_SECONDS, Kills, Trial, _said
 from cutaway.runtime.distributed import INDEX
 
@@ -133,15 +133,9 @@ class SharedKills(Kills):
                 return
             time.sleep(0.05)
 
-    def _judge_folder(self, trial, out: Path, kept: list[Kept]) -> None:
-        reference = self.usual[trial.case.name].folder
-        left = leftovers(out, reference) + half_written(out)
-        lost = [what for one in kept for what in one.lost(out)]
-        is_alone = all(count == 1 for count in trial.counts)
-        different = unequal(out, reference) if is_alone else far(out, reference)
-        for name, found in (("lost", lost), ("left over", left), ("unequal", different)):
-            if found:
-                trial.faults[name] = ", ".join(found[:8])
+    def _different(self, trial: Trial, out: Path, reference: Path) -> list[str]:
+        is_alone = isinstance(trial, SharedTrial) and set(trial.counts) == {1}
+        return unequal(out, reference) if is_alone else far(out, reference)
 
 
 def far(folder: Path, reference: Path) -> list[str]:

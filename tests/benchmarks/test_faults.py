@@ -4,9 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import cutaway as ct
-from benchmarks.faults import checks, checksums, disks, flips, kills
+from benchmarks.faults import checks, checksums, disks, flips, kills, shared_kills
 
 
 def test_hashing_is_counted_to_the_byte(tmp_path):
@@ -63,6 +64,26 @@ def test_kills_lose_nothing_and_leave_nothing(tmp_path):
     trials = kills.run_kills(4, 1, 2, ("table",), folder=tmp_path)
     assert [trial.faults for trial in trials] == [{}] * 4
     assert sum(trial.killed > 0 for trial in trials) >= 3
+
+
+@pytest.mark.slow
+def test_kills_of_several_processes_lose_nothing_and_leave_nothing(tmp_path):
+    trials = kills.run_kills(3, 1, 1, ("table",), folder=tmp_path, kind=shared_kills.SharedKills)
+    assert [trial.faults for trial in trials] == [{}] * 3
+    assert sum(trial.killed > 0 for trial in trials) >= 2
+
+
+def test_weights_that_are_far_or_missing_are_named(tmp_path):
+    for name, weights in {
+        "a": {"w": np.zeros(3, np.float32)},
+        "b": {"w": np.array([0, 2e-5, 0], np.float32)},
+        "c": {"w": np.array([0, np.nan, 0], np.float32)},
+        "d": {"v": np.zeros(3, np.float32)},
+    }.items():
+        (tmp_path / name).mkdir()
+        save_file(weights, tmp_path / name / "weights.safetensors")
+    far = [shared_kills.far(tmp_path / name, tmp_path / "a") for name in "abcd"]
+    assert far == [[], ["w by 2.0e-05"], ["w by nan"], ["weights.safetensors"]]
 
 
 @pytest.mark.slow

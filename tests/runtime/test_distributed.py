@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -159,3 +160,25 @@ def test_the_launcher_passes_on_who_asks_for_an_end_and_starts_nothing_anew(aske
     os.kill(process.pid, asked)
     assert process.communicate(timeout=60)[0] == "asked\n"
     assert process.returncode != 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are looked up in /proc")
+def test_processes_end_where_their_launcher_was_killed(tmp_path):
+    script = tmp_path / "waits.py"
+    script.write_text(
+        "import os, time\nimport cutaway as ct\n"
+        "ct.distributed.start()\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n"
+    )
+    command = [sys.executable, "-m", "cutaway", "launch", "--processes", "1", str(script)]
+    launcher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert launcher.stdout is not None
+    words = Path(f"/proc/{launcher.stdout.readline().strip()}/cmdline")
+    assert words.read_bytes()
+    launcher.kill()
+    launcher.wait()
+    for _ in range(600):
+        if not words.exists() or not words.read_bytes():  # a dead process that nobody waits for
+            return
+        time.sleep(0.05)
+    pytest.fail("it goes on")
