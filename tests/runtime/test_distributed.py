@@ -171,12 +171,11 @@ def test_processes_end_where_their_launcher_was_killed(tmp_path):
         "ct.distributed.start()\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n"
     )
     command = [sys.executable, "-m", "cutaway", "launch", "--processes", "1", str(script)]
-    launcher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert launcher.stdout is not None
-    words = Path(f"/proc/{launcher.stdout.readline().strip()}/cmdline")
-    assert words.read_bytes()
-    launcher.kill()
-    launcher.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as launcher:
+        assert launcher.stdout is not None
+        words = Path(f"/proc/{launcher.stdout.readline().strip()}/cmdline")
+        assert words.read_bytes()
+        launcher.kill()
     for _ in range(600):
         if not words.exists() or not words.read_bytes():  # a dead process that nobody waits for
             return
