@@ -1,12 +1,13 @@
 """What several processes are worth: measured here, calculated for hosts that are not here.
 
-    python -m benchmarks.scaling weak [--rounds 5]      weak scaling over 1 and 2 processes
+    python -m benchmarks.scaling weak [--rounds 5] [--pinned]
+                                                        weak scaling over 1 and 2 processes
     python -m benchmarks.scaling messages               what a sum over 2 and 4 processes takes
     python -m benchmarks.scaling planned                step times over hosts and bandwidths
 
-Weak scaling: each process has a core of its own and its own batch. Its share of ideal is its rows
-per second against two times those of one process on one core; beside it stands one process on both
-cores with the batch of both. In a round they take turns.
+Weak scaling: each process computes with one thread, or has a core of its own (--pinned), and has
+its own batch. The share of ideal is rows per second against two times those of one process on one
+core; beside it stands one process on both cores with the batch of both. In a round they take turns.
 """
 
 import argparse
@@ -102,9 +103,11 @@ def planned_tables() -> list[str]:
     return lines
 
 
-def measured(what: str, processes: int, cores: int, batch: int, more=()) -> dict:
+def measured(
+    what: str, processes: int, cores: int, batch: int, hold: str = "free", more: tuple = ()
+) -> dict:
     """What the worker finds in some processes, each on its own cores."""
-    words = [str(WORKER), what, str(cores), str(batch), *map(str, more)]
+    words = [str(WORKER), what, str(cores), str(batch), hold, *map(str, more)]
     command = [sys.executable, "-m", "cutaway", "launch", "--processes", str(processes), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -112,7 +115,7 @@ def measured(what: str, processes: int, cores: int, batch: int, more=()) -> dict
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def weak(rounds: int) -> None:
+def weak(rounds: int, hold: str) -> None:
     """Print the weak scaling of both networks."""
     print("| network | processes x cores | rows a step | ms a step | rows/s | share of ideal |")
     print("| --- | --- | ---: | ---: | ---: | --- |")
@@ -121,7 +124,7 @@ def weak(rounds: int) -> None:
         found = {side: [] for side in sides}
         for _ in range(rounds):
             for side, given in sides.items():
-                found[side].append(measured(what, *given)["seconds"])
+                found[side].append(measured(what, *given, hold)["seconds"])
         for side, (_, _, rows) in sides.items():
             seconds = found[side]
             shares = [
@@ -136,7 +139,7 @@ def weak(rounds: int) -> None:
                 flush=True,
             )
         size = measured(what, 1, 1, batch)["bytes"]
-        sent = measured("messages", 2, 1, batch, [size])["seconds"][0]
+        sent = measured("messages", 2, 1, batch, hold, (size,))["seconds"][0]
         print(
             f"\n{what}: the sum of its {size / 1e6:.2f} MB takes {1000 * sent:.2f} ms by itself\n"
         )
@@ -147,7 +150,7 @@ def messages() -> None:
     print("| processes | " + " | ".join(f"{size:,} B" for size in MESSAGES) + " |")
     print("| --- |" + " ---: |" * len(MESSAGES))
     for processes in (2, 4):
-        seconds = measured("messages", processes, 1, 1, MESSAGES)["seconds"]
+        seconds = measured("messages", processes, 1, 1, more=MESSAGES)["seconds"]
         cells = [f"{1e3 * s:.3f} ms" for s in seconds]
         print(f"| {processes} | " + " | ".join(cells) + " |", flush=True)
 
@@ -160,10 +163,11 @@ def main() -> None:
     )
     parser.add_argument("part", choices=("weak", "messages", "planned"))
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pinned", action="store_true", help="each process on cores of its own")
     given = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
     if given.part == "weak":
-        weak(given.rounds)
+        weak(given.rounds, "pinned" if given.pinned else "free")
     elif given.part == "messages":
         messages()
     else:

@@ -1,4 +1,4 @@
-"""A process of scaling.py: WHAT CORES BATCH [BYTES ...], started by `cutaway launch`."""
+"""A process of scaling.py: WHAT CORES BATCH HOLD [BYTES ...], started by `cutaway launch`."""
 
 import json
 import os
@@ -11,15 +11,17 @@ REPEATS = 40
 
 
 def main() -> None:
-    what, cores, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    me = int(os.environ["CUTAWAY_PROCESS"])
-    here = sorted(os.sched_getaffinity(0))
+    what, cores, batch, hold = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     # before JAX, which makes a thread for each core that it sees
-    os.sched_setaffinity(0, {here[(me * cores + k) % len(here)] for k in range(cores)})
+    if hold == "pinned":
+        me = int(os.environ["CUTAWAY_PROCESS"])
+        here = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {here[(me * cores + k) % len(here)] for k in range(cores)})
+    os.environ["PJRT_NPROC"] = str(cores)  # threads that compute
     import cutaway as ct
 
     ct.distributed.start()
-    found = messages(list(map(int, sys.argv[4:]))) if what == "messages" else steps(what, batch)
+    found = messages(list(map(int, sys.argv[5:]))) if what == "messages" else steps(what, batch)
     if ct.distributed.is_first():
         print(json.dumps(found), flush=True)
 

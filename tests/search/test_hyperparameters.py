@@ -293,7 +293,7 @@ def test_any_change_of_the_notes_of_a_search_is_another_search_or_damage(whole, 
         (write_masks, "mean_iou", {"width": 2, "levels": 2, "size": 32}),
         (write_volumes, "mean_iou", {"width": 2, "levels": 2}),
         (write_pairs, "l1", {"model": "l1", "width": 2}),
-        (write_objects, "ap", {"model": "yolo", "augment": False}),
+        (write_objects, "ap", {"model": "yolo", "augment": False, "size": 64}),
     ],
     ids=["masks", "volumes", "pairs", "objects"],
 )
