@@ -106,8 +106,8 @@ def device() -> Device:
 
 
 def all_devices() -> list:
-    """JAX's devices of all processes of this training, in an order that is the same in each."""
-    return jax.devices()
+    """The devices of this kind of all processes, in an order that is the same in each."""
+    return jax.devices(_platform())
 
 
 def on_cpu() -> bool:
