@@ -19,13 +19,15 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from cutaway.errors import OptionError, counted, expect_range
+from cutaway.errors import OptionError, counted, expect_integer
 from cutaway.runtime.devices import all_devices, on_cpu
 
 ROWS, COLUMNS = "rows", "columns"
 LEAST_SHARDED = 2**16  # numbers: a message costs more than a smaller array takes
+WHOLE = PartitionSpec()  # each device has all of an array
 LEAST_COLUMNS = 8  # per device: narrower products are no faster
 
 
@@ -58,9 +60,15 @@ def arrange(layout: Layout) -> None:
         OptionError: there are not as many devices, or they may not be used so; all stays as it was.
     """
     global _layout
-    if layout.devices != "all" and layout.devices is not None:
-        expect_range(layout.devices, what="devices", least=1)
-    expect_range(layout.tensor, what="tensor", least=1)
+    if not (layout.devices in ("all", None) or isinstance(layout.devices, int)):
+        raise OptionError(
+            f"devices is {layout.devices!r}",
+            expected='"all", or the number of devices of each process',
+        )
+    if isinstance(layout.devices, int):
+        expect_integer(layout.devices, what="devices", least=1)
+    expect_integer(layout.tensor, what="tensor", least=1)
+    expect_integer(layout.least_sharded, what="least_sharded", least=1)
     devices = _devices_of(layout)
     if len(devices) % layout.tensor:
         raise OptionError(
@@ -84,20 +92,16 @@ def _devices_of(layout: Layout) -> list:
     count = layout.devices
     if count == "all" or (count is None and jax.process_count() > 1):
         return devices
-    if not isinstance(count, int | None):
-        raise OptionError(
-            f"devices is {count!r}", expected='"all", or the number of devices of each process'
-        )
-    count = 1 if count is None else count
+    count = 1 if not isinstance(count, int) else count
     found = []
     for process in range(jax.process_count()):
         own = [device for device in devices if device.process_index == process]
         if len(own) < count:
             raise OptionError(
-                f"devices={count}, but process {process} has {counted(len(own), own[0].platform)}",
+                f"devices={count}, but process {process} has {counted(len(own), 'device')}",
                 expected=f"at most {len(own)}",
-                fix='use devices="all"; on CPUs, XLA_FLAGS=--xla_force_host_platform_device_count='
-                f"{count} makes several of one"
+                fix="of one CPU, XLA_FLAGS=--xla_force_host_platform_device_count="
+                f"{count} makes {count} devices"
                 if own[0].platform == "cpu"
                 else 'use devices="all"',
             )
@@ -139,11 +143,16 @@ def is_sharded() -> bool:
     return (_layout.shard_parameters or _layout.tensor > 1) and device_count() > 1
 
 
+def spans_processes() -> bool:
+    """Whether these parts lie in several processes, which have to join them together."""
+    return is_sharded() and jax.process_count() > 1
+
+
 def parts_of(shape) -> PartitionSpec:
     """Over which devices the axes of an array of the state lie between its uses."""
     axes: list[str | None] = [None] * len(shape)
     if math.prod(shape) < _layout.least_sharded or not is_sharded():
-        return PartitionSpec()
+        return WHOLE
     rows, columns = mesh().devices.shape
     if columns > 1 and _is_wide(shape, columns):
         axes[-1] = COLUMNS
@@ -151,13 +160,13 @@ def parts_of(shape) -> PartitionSpec:
         free = [i for i, size in enumerate(shape) if axes[i] is None and size % rows == 0]
         if free:
             axes[max(free, key=shape.__getitem__)] = ROWS
-    return PartitionSpec(*axes) if any(axes) else PartitionSpec()
+    return PartitionSpec(*axes) if any(axes) else WHOLE
 
 
 def parts_in_use(shape) -> PartitionSpec:
     """The same while an operation computes with it: the rows of devices have all of it."""
     axes = [None if axis == ROWS else axis for axis in parts_of(shape)]
-    return PartitionSpec(*axes) if any(axes) else PartitionSpec()
+    return PartitionSpec(*axes) if any(axes) else WHOLE
 
 
 def _is_wide(shape, columns: int) -> bool:
@@ -169,7 +178,7 @@ def _is_wide(shape, columns: int) -> bool:
 # arrays outside of programs
 
 
-def on_all(array, parts: PartitionSpec = PartitionSpec()) -> jax.Array:
+def on_all(array, parts: PartitionSpec = WHOLE) -> jax.Array:
     """An array that all processes have, as one of all devices; by default each has all of it."""
     sharding = NamedSharding(mesh(), parts)
     if isinstance(array, jax.Array) and array.sharding == sharding:
@@ -185,11 +194,22 @@ def by_rule(array) -> jax.Array:
     return on_all(array, parts_of(np.shape(array)))
 
 
+def placed(array):
+    """A new array of the state: in one process it lies by the rule from the beginning on.
+
+    So a network may be built that no device has room for.
+    """
+    if not is_sharded() or jax.process_count() > 1 or isinstance(array, Tracer):
+        return array
+    parts = parts_of(array.shape)
+    return on_all(array, parts) if any(parts) else array
+
+
 def whole(array) -> np.ndarray:
     """All of an array. If its parts lie in several processes, all of them must call this."""
     if not isinstance(array, jax.Array) or array.is_fully_addressable or is_everywhere(array):
         return np.asarray(array)
-    everywhere = NamedSharding(mesh(), PartitionSpec())
+    everywhere = NamedSharding(mesh(), WHOLE)
     return np.asarray(jax.jit(_same, out_shardings=everywhere)(array))
 
 
@@ -210,7 +230,7 @@ def _same(array):
 # in a traced step
 
 
-def constrained(tree: Any, parts: PartitionSpec = PartitionSpec()) -> Any:
+def constrained(tree: Any, parts: PartitionSpec = WHOLE) -> Any:
     """Arrays of a tree lie over the devices so; by default each has all of them."""
     sharding = NamedSharding(mesh(), parts)
     return jax.tree.map(lambda leaf: jax.lax.with_sharding_constraint(leaf, sharding), tree)
