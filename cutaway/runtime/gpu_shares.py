@@ -5,11 +5,9 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from importlib.metadata import entry_points
-
-import jax
 
 from cutaway.errors import OptionError, counted
+from cutaway.runtime.devices import may_use_gpus
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 SECONDS = 30  # to wait for nvidia-smi, which wakes sleeping GPUs
@@ -17,9 +15,7 @@ SECONDS = 30  # to wait for nvidia-smi, which wakes sleeping GPUs
 
 def gpus_of_machine() -> list[str]:
     """The GPUs that this process and those that it starts may use, as CUDA names them."""
-    chosen = os.environ.get("JAX_PLATFORMS") or jax.config.jax_platforms or ""  # pyright: ignore[reportAttributeAccessIssue]
-    has_plugin = any("cuda" in point.name for point in entry_points(group="jax_plugins"))
-    if (chosen and not {"gpu", "cuda"} & set(chosen.split(","))) or not has_plugin:
+    if not may_use_gpus():
         return []
     program = shutil.which("nvidia-smi")
     if program is None:
