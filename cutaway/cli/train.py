@@ -32,10 +32,26 @@ MAX_CLASSES = 20
 CHECKED_ROWS = 1000  # rows on which the doctor checks the finished training
 
 
-def train_command(data, target, kind, given, *, out, resume, before, log, as_json) -> None:
+def train_command(
+    data,
+    target,
+    kind,
+    given,
+    *,
+    out,
+    resume,
+    before,
+    log,
+    as_json,
+    devices=None,
+    shard_parameters=False,
+) -> None:
     for name in log:
         expect_choice(name, LOGGERS, what="logger")
-    # before data are read: what is not installed is said at once
+    # before data are read: what is not installed or not there is said at once
+    count = int(devices) if devices is not None and devices.isdecimal() else devices
+    if distributed.is_launched() or count is not None or shard_parameters:
+        distributed.start(devices=count, shard_parameters=shard_parameters)
     loggers = [LOGGERS[name]() for name in dict.fromkeys(log)]
     with contextlib.ExitStack() as stack:
         for logger in loggers:  # open until the report is written
@@ -47,8 +63,6 @@ def _train(data, target, kind, given, out, resume, before, loggers, as_json) -> 
     from cutaway.doctor.glance import glance
     from cutaway.doctor.sources import plan_of
 
-    if distributed.is_launched():
-        distributed.start()
     if not distributed.is_first():
         prepare(data, target, kind=kind, **given).join(resume=resume)
         return

@@ -60,10 +60,9 @@ class Operation:
         if options and not options.keys() <= self._option_names:
             inputs, options = self._bound(inputs, options)
         arrays = tuple(_value(x) for x in inputs)
-        runner = tape.runner()
-        result = (
-            self.forward(*arrays, **options) if runner is None else runner(self, arrays, options)
-        )
+        runner, reader = tape.runner(), tape.reader()
+        read = arrays if reader is None else reader.inputs(arrays)
+        result = self.forward(*read, **options) if runner is None else runner(self, read, options)
         value, saved = result if self.saves else (result, None)
         several = isinstance(value, tuple)
         outs: Any = tuple(map(Tensor, value)) if several else Tensor(value)
@@ -209,14 +208,16 @@ class Operation:
                 fix="write the rule, or let JAX derive one with operation.from_jax(f)",
             )
         saved = (record.saved,) if self.saves else ()
-        grads = self.rule(grad, record.out, *saved, *record.arrays, **record.options)
+        reader = tape.reader()
+        arrays = record.arrays if reader is None else reader.inputs(record.arrays, grad)
+        grads = self.rule(grad, record.out, *saved, *arrays, **record.options)
         grads = grads if isinstance(grads, tuple) else (grads,)
         if len(grads) != len(record.inputs):
             raise GradientError(
                 f"the rule of {self.name!r} returned {len(grads)} gradients",
                 expected=f"{len(record.inputs)}, one per input (None: not differentiable)",
             )
-        return grads
+        return grads if reader is None else reader.gradients(grads, record.arrays)
 
     def __repr__(self):
         return f"<operation {self.name}>"

@@ -68,6 +68,7 @@ class _State(threading.local):
         self.recording = True
         self.modules = [""]
         self.runner: Callable | None = None
+        self.reader: Any = None
 
 
 _state = _State()
@@ -109,6 +110,28 @@ def run_by(carry_out):
         yield
     finally:
         _state.runner = before
+
+
+def reader():
+    """What prepares the arrays that operations read in this thread; None: they are as they are."""
+    return _state.reader
+
+
+@contextlib.contextmanager
+def read_by(prepare):
+    """Operations and their rules inside compute with what `prepare` makes of their inputs.
+
+    What is recorded are the inputs themselves.
+
+    Args:
+        prepare: has `inputs(arrays, grad=None)`, what to compute with, for a rule with the
+            gradient of the output; and `gradients(grads, arrays)`, what a rule returns then.
+    """
+    before, _state.reader = _state.reader, prepare
+    try:
+        yield
+    finally:
+        _state.reader = before
 
 
 class no_grad(contextlib.ContextDecorator):

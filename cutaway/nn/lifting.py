@@ -21,6 +21,7 @@ from jax.core import Tracer
 from cutaway.engine import Tensor
 from cutaway.errors import TrainingError
 from cutaway.nn.plan import CompilePlan, plan_for
+from cutaway.nn.sharded_state import given_out, reading_parts
 from cutaway.nn.sharing import lock
 from cutaway.nn.state import Held, assign, unwrap, values_of, wrap
 from cutaway.nn.survey import Surveyor, signature
@@ -171,7 +172,7 @@ class Compiled:
         """(the program for the owners as they are and these shapes, the owners' Variables)."""
         with self._finding:
             survey = self._surveyor.survey()
-            context = (current_precision(), distributed.is_sharing())
+            context = (current_precision(), distributed.arrangement())
             key = (form, static, context, _shapes(values), survey.signature)
             program = self._known_program(key, form, values, static, survey.variables)
             return program, survey.variables
@@ -198,7 +199,8 @@ class Compiled:
         pure = _lift(self.step, variables)
 
         def run(state, args):
-            return distributed.everywhere(body(pure, state, args, *static))
+            out, changed = body(pure, state, args, *static)
+            return distributed.everywhere(out), given_out(changed)
 
         donated = 0 if self.donate else ()
         plan = CompilePlan(self.compiler_options, "as the caller said")
@@ -337,11 +339,17 @@ def _lift(step, variables):
     """step(*args) as a function of the variables' values too: (state, args) -> (out, state)."""
 
     def pure(state, args):
-        with Held(variables, state, refuse=lambda variable: unowned(step, variable)) as held:
+        held = Held(variables, state, refuse=lambda variable: unowned(step, variable))
+        with held, reading_parts(state):
             out = unwrap(step(*wrap(args)))
-            return out, held.values()
+            return out, [_kept(*pair) for pair in zip(state, held.values(), strict=True)]
 
     return pure
+
+
+def _kept(old, new) -> tuple:
+    """(data, grad) after a step; what has changed is given out over the devices by the rule."""
+    return tuple([b if a is b else given_out(b) for a, b in zip(old, new, strict=True)])
 
 
 def _once(pure, state, args):

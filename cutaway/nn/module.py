@@ -20,6 +20,7 @@ from cutaway.nn.state import (
     walk,
 )
 from cutaway.nn.units import Units
+from cutaway.runtime import sharding
 from cutaway.supplied import supplied
 
 
@@ -152,7 +153,8 @@ class Module(Stateful):
     def state_dict(self) -> dict[str, np.ndarray]:
         """{path: NumPy array}: copies of all parameters and buffers."""
         with lock:  # between two steps of a training in another thread
-            return {path: np.array(v.data) for path, v in named_variables(self).items()}
+            found = named_variables(self).items()
+            return {path: np.array(sharding.whole(v.data)) for path, v in found}
 
     def load_state_dict(self, state: dict) -> None:
         """Load the values of `state`, which must contain every parameter and buffer.
@@ -183,7 +185,10 @@ class Module(Stateful):
                     expected=f"shape {variable.shape}",
                     fix="build the network with the same sizes as the one that was saved",
                 )
-        values = {path: on_device(np.array(state[path], v.dtype)) for path, v in own.items()}
+        values = {
+            path: sharding.placed(on_device(np.array(state[path], v.dtype)))
+            for path, v in own.items()
+        }
         with lock:
             for path, variable in own.items():
                 variable.data = values[path]

@@ -10,6 +10,7 @@ import numpy as np
 from jax.core import Tracer
 
 from cutaway.engine import Tensor, on_device
+from cutaway.runtime import sharding
 
 # the places of array, gradient and flag, past the properties below
 _data: Any = Tensor.__dict__["data"]
@@ -42,6 +43,11 @@ class Variable(Tensor):
     """A tensor that lives on from step to step. `variable.data = array` gives it a new value."""
 
     __slots__ = ()
+
+    def __init__(self, data, *, requires_grad: bool = False):
+        super().__init__(data, requires_grad=requires_grad)
+        if sharding.is_sharded():
+            self.data = sharding.placed(self.data)
 
     @property
     def data(self) -> jax.Array:

@@ -1,6 +1,6 @@
 """The process: its device, its cache of compiled programs, XLA's options, other processes."""
 
-from cutaway.runtime import distributed
+from cutaway.runtime import distributed, sharding
 from cutaway.runtime.cache import cache_programs, cache_programs_by_default
 from cutaway.runtime.devices import device, on_cpu, on_gpu, use_device
 from cutaway.runtime.exhaustion import explaining_exhaustion
@@ -17,5 +17,6 @@ __all__ = [
     "keep_freed_memory",
     "on_cpu",
     "on_gpu",
+    "sharding",
     "use_device",
 ]

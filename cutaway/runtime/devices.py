@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import os
 import platform
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import jax
@@ -106,8 +107,15 @@ def device() -> Device:
 
 
 def all_devices() -> list:
-    """JAX's devices of all processes of this training, in an order that is the same in each."""
-    return jax.devices()
+    """The devices of this kind of all processes, in an order that is the same in each."""
+    return jax.devices(_platform())
+
+
+def may_use_gpus() -> bool:
+    """Whether JAX would use GPUs, if there are any: it is neither kept from it nor lacks them."""
+    allowed = jax.config.jax_platforms  # pyright: ignore[reportAttributeAccessIssue]  # at runtime
+    is_allowed = not allowed or bool({"gpu", "cuda"} & set(allowed.split(",")))
+    return is_allowed and any("cuda" in point.name for point in entry_points(group="jax_plugins"))
 
 
 def on_cpu() -> bool:

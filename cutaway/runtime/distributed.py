@@ -1,9 +1,9 @@
-"""Several processes of one training: on one machine, or on many.
+"""Several devices and processes of one training: on one machine, or on many.
 
 Each process runs the same script on the same data. In `Trainer.fit` they share each batch: the
-devices of all processes form one mesh, network and optimizer are replicated on it, and each
-process computes its part of the rows. That is JAX's multi-controller runtime; what stands here is
-how processes find each other, what they agree on, and how one that fails ends the others.
+devices of all processes form one mesh, and each computes its part of the rows (see
+runtime.sharding). That is JAX's multi-controller runtime; what stands here is how processes find
+each other, what they agree on, and how one that fails ends the others.
 """
 
 import atexit
@@ -19,10 +19,10 @@ from typing import Any
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import PartitionSpec
 
 from cutaway.errors import CutawayError, OptionError, RunError, expect_range
-from cutaway.runtime.devices import all_devices
+from cutaway.runtime import sharding
 
 # what the launcher gives the processes that it starts
 ADDRESS, COUNT, INDEX = "CUTAWAY_ADDRESS", "CUTAWAY_PROCESSES", "CUTAWAY_PROCESS"
@@ -36,7 +36,6 @@ WATCH_SECONDS = 0.5  # between two looks whether the launcher is there
 FAILED = 1  # exit code of a process that failed
 
 _thread = threading.local()
-_mesh: Mesh | None = None
 _barriers = 0
 
 
@@ -44,20 +43,34 @@ def start(
     address: str | None = None,
     processes: int | None = None,
     process: int | None = None,
+    *,
+    devices: str | int | None = None,
+    shard_parameters: bool = False,
+    tensor: int = 1,
+    least_sharded: int = sharding.LEAST_SHARDED,
 ) -> None:
-    """Join the other processes of this training. Call it before anything else.
+    """Join the other processes of this training, and say which devices share its fits.
 
-    Without arguments it finds them: those that `cutaway launch` and `cutaway train --processes`
-    have started, or those of SLURM, MPI and Kubernetes. A script that was started by itself goes on
-    alone. The coordinator, process 0, listens on the given address only.
+    Call it before anything else. Without arguments it finds the other processes: those that
+    `cutaway launch` and `cutaway train --processes` have started, or those of SLURM, MPI and
+    Kubernetes. A script that was started by itself goes on alone. The coordinator, process 0,
+    listens on the given address only.
 
     Args:
         address: "host:port" of process 0, the same for all.
         processes: number of them.
         process: which of them this is, from 0.
+        devices: of each process, that share each batch of a fit: "all", or their number. None:
+            all where there are several processes, or something is sharded; otherwise one.
+        shard_parameters: whether large parameters, and what the optimizer keeps of them, lie in
+            equal parts on the devices. Whole ones are there only while they are used.
+        tensor: number of devices that each compute a part of the outputs of a wide layer; it
+            divides the number of devices.
+        least_sharded: arrays with fewer numbers stay whole on every device.
 
     Raises:
-        OptionError: only some of the three are given.
+        OptionError: only some of the first three are given; there are not as many devices, or
+            parameters may not be sharded over them.
         RunError: the others did not come within two minutes; or something was computed before.
 
     Example:
@@ -66,8 +79,14 @@ def start(
         >>> ct.distributed.process_count()
         1
     """
-    if process_count() > 1:
-        return
+    if process_count() == 1:
+        _join(address, processes, process)
+    if devices is not None or shard_parameters or tensor != 1:
+        chosen = "all" if devices is None else devices
+        sharding.arrange(sharding.Layout(chosen, shard_parameters, tensor, least_sharded))
+
+
+def _join(address: str | None, processes: int | None, process: int | None) -> None:
     if LAUNCHER in os.environ:
         _end_with(int(os.environ.pop(LAUNCHER)))
     address, processes, process = _given(address, processes, process)
@@ -209,9 +228,9 @@ def _first_line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def sharing() -> Iterator[None]:
-    """Context in which compiled steps of this thread run on all processes at once."""
+    """Context in which compiled steps of this thread run on all devices at once."""
     before = is_sharing()
-    _thread.is_sharing = process_count() > 1
+    _thread.is_sharing = sharding.device_count() > 1
     try:
         yield
     finally:
@@ -219,49 +238,45 @@ def sharing() -> Iterator[None]:
 
 
 def is_sharing() -> bool:
-    """Whether compiled steps of this thread run on all processes at once."""
+    """Whether compiled steps of this thread run on all devices at once."""
     return getattr(_thread, "is_sharing", False)
 
 
 def replicated(array) -> jax.Array:
-    """An array that all processes have, as one of all of them."""
+    """An array that all processes have, as one that all devices have."""
     if isinstance(array, jax.Array) and not array.is_fully_addressable:
         return array
-    sharding = NamedSharding(_mesh_of_all(), PartitionSpec())
-    values = np.asarray(array)
-    return jax.make_array_from_process_local_data(sharding, values, values.shape)
+    return sharding.on_all(array)
 
 
 def local(array) -> jax.Array:
-    """An array that all processes have, as one of this process alone."""
-    if not isinstance(array, jax.Array) or array.is_fully_addressable:
+    """An array of all devices as one of this process alone, on one device.
+
+    In one process a sharded one stays in its parts: one device may have no room for it. Where the
+    parts lie in several processes, all of them must call this.
+    """
+    if not isinstance(array, jax.Array) or len(array.sharding.device_set) == 1:
         return array
-    return jax.device_put(np.asarray(array))
+    if array.is_fully_addressable and not array.is_fully_replicated:
+        return array
+    return jax.device_put(sharding.whole(array))
 
 
 def over_rows(array: Any, axis: int = 0) -> Any:
     """In a traced step: each device has its part of the rows of an array, and computes with it."""
     if not is_sharing():
         return array
-    parts = [None] * axis + ["rows"]
-    sharding = NamedSharding(_mesh_of_all(), PartitionSpec(*parts))
-    return jax.lax.with_sharding_constraint(array, sharding)
+    return sharding.constrained(array, PartitionSpec(*[None] * axis, sharding.ROWS))
 
 
 def everywhere(tree: Any) -> Any:
     """In a traced step: all devices have the whole arrays of a tree."""
-    if not is_sharing():
-        return tree
-    sharding = NamedSharding(_mesh_of_all(), PartitionSpec())
-    return jax.tree.map(lambda leaf: jax.lax.with_sharding_constraint(leaf, sharding), tree)
+    return sharding.constrained(tree) if is_sharing() else tree
 
 
-def _mesh_of_all() -> Mesh:
-    global _mesh
-    devices = all_devices()
-    if _mesh is None or _mesh.size != len(devices):
-        _mesh = Mesh(np.array(devices), ("rows",))
-    return _mesh
+def arrangement() -> tuple | None:
+    """What programs compiled in this thread depend on; None: they run on one device."""
+    return sharding.arrangement() if is_sharing() else None
 
 
 def is_loss(error: Exception) -> bool:

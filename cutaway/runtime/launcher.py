@@ -14,6 +14,7 @@ from typing import IO
 
 from cutaway.errors import expect_range
 from cutaway.runtime.distributed import ADDRESS, COUNT, INDEX, LAUNCHER
+from cutaway.runtime.gpu_shares import gpus_of_machine, shared_out
 
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 10.0  # that a process gets to save and end, after it was asked to
@@ -27,7 +28,7 @@ def launch(command: list[str], processes: int, *, restarts: int = 0) -> int:
 
     Each finds the others by `ct.distributed.start()`. Process 0 prints; of the others, what they
     write to standard error is shown if they fail. If one fails, the others are ended, and the error
-    of the one that failed first stands last.
+    of the one that failed first stands last. The GPUs of the machine are divided among them.
 
     Args:
         command: program and arguments; a Python script by its interpreter.
@@ -37,6 +38,9 @@ def launch(command: list[str], processes: int, *, restarts: int = 0) -> int:
 
     Returns:
         exit code: 0, or that of the process that failed first.
+
+    Raises:
+        OptionError: there are GPUs, but fewer than processes.
     """
     expect_range(processes, what="processes", least=1)
     expect_range(restarts, what="restarts", least=0)
@@ -54,6 +58,7 @@ class _Round:
 
     def __init__(self, command: list[str], count: int):
         self.command, self.count = command, count
+        self.gpus = shared_out(gpus_of_machine(), count)
         self.lines: list[deque[str]] = [deque(maxlen=KEPT_LINES) for _ in range(count)]
         self.processes: list[subprocess.Popen] = []
         self._readers: list[threading.Thread] = []
@@ -68,7 +73,7 @@ class _Round:
                 INDEX: str(index),
                 LAUNCHER: str(os.getpid()),
             }
-            environment = os.environ | words
+            environment = os.environ | words | self.gpus[index]
             process = subprocess.Popen(
                 self.command,
                 env=environment,

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import mmap
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 from cutaway.errors import RunError, expect_path
 from cutaway.files import replacing, sweep
 from cutaway.files.manifest import damaged
-from cutaway.runtime import distributed
+from cutaway.runtime import distributed, sharding
 from cutaway.train.callbacks import Callback
 from cutaway.train.resuming import expect_matching, load_training_state, training_state
 from cutaway.weights.files import read_bytes, read_safetensors, save_tensors
@@ -78,15 +79,18 @@ class Checkpoints(Callback):
             )
 
     def on_ready(self, trainer):
-        self._is_ready = distributed.is_first()  # of several processes one writes
-        if self._is_ready:
+        self._is_ready = _is_writing() or sharding.spans_processes()
+        if _is_writing():
             self._make_folder(parents=True)
 
     def next_look(self, trainer):
         return math.inf  # what it saves is the state at the end of a group of epochs
 
     def on_epoch(self, trainer, row):
-        if time.monotonic() - self._last < self.every_seconds or not self._is_ready:
+        is_due = self._is_ready and time.monotonic() - self._last >= self.every_seconds
+        if sharding.spans_processes():  # all of them save: each has a part
+            is_due = bool(distributed.most(is_due)[0])
+        if not is_due:
             return
         try:
             self.save(trainer)
@@ -98,6 +102,8 @@ class Checkpoints(Callback):
             )
 
     def on_end(self, trainer):
+        if sharding.spans_processes() and sys.exc_info()[0] is not None:
+            return  # the others may not come to join their parts
         if self._is_ready and trainer.epoch and self._saved_epoch != trainer.epoch:
             self.save(trainer)
 
@@ -109,8 +115,10 @@ class Checkpoints(Callback):
         """
         path = self._path(trainer.epoch)
         try:
-            self._make_folder(parents=not self._is_ready)
-            write_state(path, *training_state(trainer))
+            arrays, notes = training_state(trainer)
+            if _is_writing() or not sharding.spans_processes():
+                self._make_folder(parents=not self._is_ready)
+                write_state(path, arrays, notes)
         except RunError as error:
             raise RunError(
                 error.came,
@@ -188,6 +196,11 @@ class Checkpoints(Callback):
     def _note(self, text: str) -> None:
         self.notes.append(text)
         warnings.warn(text, stacklevel=2)
+
+
+def _is_writing() -> bool:
+    """Whether this process writes: of several one does."""
+    return distributed.is_first()
 
 
 def _epoch(path: Path) -> int:

@@ -19,6 +19,7 @@ from cutaway.nn.trees import call
 from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precision
 from cutaway.optim import Adam, ExponentialAverage, Optimizer
 from cutaway.optim.optimizer import noting_gradients
+from cutaway.runtime import sharding
 from cutaway.train.frozen_weights import FrozenWeights
 from cutaway.train.row_weights import loss_of_rows, weights_of
 from cutaway.train.with_preparation import WithPreparation
@@ -316,7 +317,8 @@ class Program:
     def snapshot(self) -> dict[str, np.ndarray]:
         """{path: NumPy array}: copies of all state between two steps."""
         with exclusive():
-            return {path: np.array(v.data) for path, v in self.variables().items()}
+            found = self.variables().items()
+            return {path: np.array(sharding.whole(v.data)) for path, v in found}
 
     def restore(self, state: dict) -> None:
         """Go back to what `snapshot` returned.

@@ -5,12 +5,13 @@ import numpy as np
 from cutaway.engine import on_device
 from cutaway.errors import RunError
 from cutaway.ops.precision import current_precision
+from cutaway.runtime import sharding
 from cutaway.train.history import History
 
 
 def training_state(trainer) -> tuple[dict, dict]:
     """(arrays, notes): all that resuming needs, as of the last complete epoch."""
-    arrays = {name: np.asarray(value) for name, value in trainer.complete.items()}
+    arrays = {name: sharding.whole(value) for name, value in trainer.complete.items()}
     kept = []
     for i, callback in enumerate(trainer.callbacks):
         state = dict(callback.state())
@@ -63,7 +64,7 @@ def load_training_state(trainer, arrays: dict, notes: dict) -> None:
                 fix=f"resume with {name}={notes[name]}",
             )
     for name, variable in trainer.program.variables().items():
-        variable.data = on_device(np.array(arrays[name], variable.dtype))
+        variable.data = sharding.placed(on_device(np.array(arrays[name], variable.dtype)))
     waiting = dict(enumerate(notes["callbacks"]))
     for callback in trainer.callbacks:  # those of one class in their order; others may have come
         name = type(callback).__name__

@@ -1,4 +1,4 @@
-"""One fit in several processes: what they share, and what they must decide together.
+"""One fit on several devices, of one process or several: what they share, and what they decide.
 
 Messages between processes are part of the compiled steps, so all must run the same programs in the
 same order. What depends on time or on a key press, such as how many steps make a chunk and whether
@@ -7,14 +7,14 @@ to stop, is therefore agreed on.
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
 
 from cutaway.errors import RunError
 from cutaway.nn.trees import leaves, map_leaves
-from cutaway.runtime import distributed
+from cutaway.runtime import distributed, sharding
 from cutaway.train.blocks import ArrayRows, StreamRows
 from cutaway.train.program import Program
 
@@ -23,20 +23,19 @@ HASHED_BYTES = 2**26  # of each array that are compared between processes
 
 @contextlib.contextmanager
 def sharing_fit(program: Program) -> Iterator[None]:
-    """Context of a fit: its compiled steps run on all processes at once.
+    """Context of a fit: its compiled steps run on all devices at once.
 
-    All begin with the values that process 0 has, and keep those that they end with.
+    All processes begin with the values that process 0 has, and keep those that they end with.
     """
-    if distributed.process_count() == 1:
+    if sharding.device_count() == 1:
         yield
         return
     distributed.wait_for_all()
-    for variable in program.variables().values():
-        variable.data = distributed.local(variable.data)
     spread(program, distributed.of_first)
     try:
         with distributed.sharing():
             yield
+            _bring_back(program, are_all_here=True)
     except (jax.errors.JaxRuntimeError, ValueError) as error:
         if not distributed.is_loss(error):
             raise
@@ -47,15 +46,33 @@ def sharing_fit(program: Program) -> Iterator[None]:
         ) from error
     finally:
         with contextlib.suppress(jax.errors.JaxRuntimeError):  # of a process that is lost
-            for variable in program.variables().values():
-                variable.data = distributed.local(variable.data)
+            _bring_back(program, are_all_here=False)
 
 
-def spread(program: Program, make=np.asarray) -> None:
-    """Values of one process as those of all."""
+def _bring_back(program: Program, *, are_all_here: bool) -> None:
+    """The values of all devices as those of each process.
+
+    Args:
+        are_all_here: whether all processes call this, and parts that lie in several can be joined.
+    """
     for variable in program.variables().values():
-        values = np.asarray(variable.data)
-        variable.data = distributed.replicated(make(values))
+        if distributed.process_count() == 1 and any(sharding.parts_of(variable.shape)):
+            variable.data = sharding.by_rule(variable.data)  # best weights came back whole
+        elif are_all_here or not sharding.is_apart(variable.data):
+            variable.data = distributed.local(variable.data)
+
+
+def spread(program: Program, make: Callable | None = None) -> None:
+    """Values of one process as those of all, each array given out over the devices by the rule.
+
+    Args:
+        make: function of an array on the host, for the values that all have.
+    """
+    for variable in program.variables().values():
+        if make is None or distributed.process_count() == 1:
+            variable.data = sharding.by_rule(variable.data)
+        else:
+            variable.data = sharding.by_rule(make(sharding.whole(variable.data)))
 
 
 def spread_rows(rows: ArrayRows | StreamRows | None) -> None:
@@ -68,10 +85,15 @@ def spread_rows(rows: ArrayRows | StreamRows | None) -> None:
         return
     if isinstance(rows, StreamRows):
         return  # block by block, see StreamRows.epoch
+    if distributed.process_count() > 1:
+        distributed.expect_same(_digest(rows), "rows")
+    rows.x, rows.y = map_leaves(distributed.replicated, (rows.x, rows.y))
+
+
+def _digest(rows: ArrayRows) -> bytes:
     digest = hashlib.sha256(np.ascontiguousarray(rows.indices).tobytes())
     for leaf in [*leaves(rows.x), *leaves(rows.y)]:
         values = np.asarray(distributed.local(leaf))
         digest.update(f"{values.shape} {values.dtype}".encode())
         digest.update(values.tobytes()[:HASHED_BYTES])
-    distributed.expect_same(digest.digest(), "rows")
-    rows.x, rows.y = map_leaves(distributed.replicated, (rows.x, rows.y))
+    return digest.digest()

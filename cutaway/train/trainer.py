@@ -8,7 +8,7 @@ from cutaway.errors import OptionError, expect_range
 from cutaway.nn import StructureChange
 from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
-from cutaway.runtime import device, distributed, explaining_exhaustion
+from cutaway.runtime import device, distributed, explaining_exhaustion, sharding
 from cutaway.train.blocks import (
     ArrayRows,
     expect_batch,
@@ -89,7 +89,7 @@ class Trainer:
             default sorted, or as assigned before the first fit. Otherwise None.
         control: pauses the running fit; see `start`.
         device: the device of the last fit, like "GPU (NVIDIA H100 80GB HBM3, 60 GiB for
-            programs)"; None before.
+            programs)", after "4 × " if four share it; None before.
         history: the History of the last fit.
         epoch: number of complete epochs.
         first_epoch: of them, those of earlier fits, which the last fit went on from.
@@ -290,7 +290,8 @@ class Trainer:
         return self._rows
 
     def _fit(self, arrays, validation, found: FitRows | None):
-        self.device = str(device())
+        count = sharding.device_count()
+        self.device = str(device()) if count == 1 else f"{count} × {device()}"
         if self.average is not None and not self.first_epoch:
             self.average.restart()
         self.remember()

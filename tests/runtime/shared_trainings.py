@@ -1,5 +1,9 @@
-"""Trainings of four networks, for test_distributed: run by itself or by the launcher."""
+"""Trainings of four networks, for test_distributed and test_sharding.
 
+Run by itself or by the launcher: FOLDER [options of ct.distributed.start as JSON].
+"""
+
+import json
 import sys
 
 import numpy as np
@@ -53,5 +57,6 @@ def train_all(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    ct.distributed.start()
+    is_given = len(sys.argv) > 2 and sys.argv[2].startswith("{")
+    ct.distributed.start(**json.loads(sys.argv[2]) if is_given else {})
     train_all(sys.argv[1])

@@ -58,6 +58,21 @@ def train(
         int | None,
         option("Processes that share each batch, on this machine. [default: 1]", metavar="N"),
     ] = None,
+    devices: Annotated[
+        str | None,
+        option(
+            "GPUs of each process that share each batch. [default: 1, or all with --processes]",
+            metavar="all|N",
+        ),
+    ] = None,
+    shard_parameters: Annotated[
+        bool,
+        typer.Option(
+            "--shard-parameters",
+            help="Keep large parameters in parts on the devices, for a network that does not fit "
+            "on one.",
+        ),
+    ] = False,
     log: Annotated[
         list[str] | None,
         option(
@@ -86,6 +101,8 @@ def train(
         before=preflight,
         log=log or (),
         as_json=as_json,
+        devices=devices,
+        shard_parameters=shard_parameters,
     )
 
 
