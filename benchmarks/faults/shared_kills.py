@@ -153,7 +153,11 @@ def far(folder: Path, reference: Path) -> list[str]:
 def _processes_of(launcher: int) -> dict[int, int]:
     """{index: pid} of the processes that a launcher has started."""
     found = {}
-    for pid in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
+    try:
+        children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    except OSError:  # it has ended
+        return found
+    for pid in children:
         with contextlib.suppress(OSError):
             for word in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
                 if word.startswith(f"{INDEX}=".encode()):
