@@ -23,6 +23,29 @@ def part_length(rows: int) -> int:
     return -(-rows // devices) * devices
 
 
+def places_of(counts: Any, length: int) -> np.ndarray:
+    """(rows,) int32: where each row of a set stands in an array of `in_parts`.
+
+    Args:
+        counts: (processes, chunks) how many rows of each chunk of the set a process has; the chunks
+            are in the order of the set, and those of a process in its part too.
+        length: of a part.
+
+    Example:
+        >>> from cutaway.runtime.parts import places_of
+        >>> places_of([[2, 0, 1], [0, 2, 0]], length=4).tolist()  # 3 rows of process 0, 2 of 1
+        [0, 1, 4, 5, 2]
+    """
+    counts = np.asarray(counts)
+    processes, chunks = counts.shape
+    owners = np.repeat(np.tile(np.arange(processes), chunks), counts.T.ravel())
+    places = np.zeros(len(owners), np.int32)
+    for process in range(processes):
+        own = np.flatnonzero(owners == process)
+        places[own] = process * length + np.arange(len(own))
+    return places
+
+
 def in_parts(array: Any, length: int) -> jax.Array:
     """(processes * length, ...) array, of which each process holds its own part.
 
@@ -30,7 +53,9 @@ def in_parts(array: Any, length: int) -> jax.Array:
         array: (rows, ...) of this process, at most `length` rows.
         length: from `part_length`, the same in all processes.
     """
-    values = _filled_up(np.asarray(array), length)
+    values = np.asarray(array)
+    values = values.astype(jax.dtypes.canonicalize_dtype(values.dtype), copy=False)
+    values = _filled_up(values, length)
     shape = (distributed.process_count() * length, *values.shape[1:])
     return jax.make_array_from_process_local_data(distributed.rows_sharding(), values, shape)
 

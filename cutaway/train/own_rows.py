@@ -37,7 +37,7 @@ class PartArrays:
         self.rows = sum(counts)
         self.counts = counts
         self.length = parts.part_length(max(counts))
-        self.places = places_of(counts, self.length)
+        self.places = parts.places_of(np.diag(counts), self.length)
         self.own_count = counts[distributed.process_index()]
         self._is_shared = False
 
@@ -97,12 +97,6 @@ class PartRows(ArrayRows):
         if not self._arrays.own_count:
             return None
         return self.x, self._arrays.own(self.y)
-
-
-def places_of(counts: list[int], length: int) -> np.ndarray:
-    """(rows,) int32: where the rows of each process stand in parts of a length, in their order."""
-    parts_of_all = [p * length + np.arange(n, dtype=np.int32) for p, n in enumerate(counts)]
-    return np.concatenate(parts_of_all)
 
 
 def given_by(rows: OwnRows, y=None, weights=None) -> tuple:
