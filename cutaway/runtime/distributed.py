@@ -422,9 +422,9 @@ def gathered(make: Callable[[], Any]) -> list:
     try:
         message["value"] = make()
     except CutawayError as error:
-        failure, message["error"] = error, str(error)
+        failure, message["error"] = error, [error.came, error.expected, error.fix]
     content = json.dumps(message).encode()
-    wait_for_all()
+    wait_for_living()
     sizes = multihost_utils.process_allgather(np.array([len(content)], np.int32))
     size = 1 << int(np.max(sizes) - 1).bit_length()  # few sizes: each one compiles
     padded = np.frombuffer(content.ljust(size), np.uint8)
@@ -434,10 +434,26 @@ def gathered(make: Callable[[], Any]) -> list:
         raise failure
     for process, other in enumerate(messages):
         if "error" in other:
-            raise RunError(
-                f"process {process} failed: {other['error']}", expected="all processes to succeed"
-            )
+            came, expected, fix = other["error"]
+            raise RunError(f"process {process} has failed: {came}", expected=expected, fix=fix)
     return [other["value"] for other in messages]
+
+
+def wait_for_living() -> None:
+    """Wait until all processes are here, however long they take.
+
+    Raises:
+        RunError: one was lost meanwhile.
+    """
+    count = process_count()
+    living = _client().get_live_nodes(list(range(count)))
+    if len(living) < count:
+        lost = next(process for process in range(count) if process not in living)
+        raise RunError(
+            f"process {lost} of this training has ended",
+            expected="all processes to run to the end",
+            fix="see what it printed; cutaway launch --restarts N goes on from the last checkpoint",
+        )
 
 
 def rows_sharding() -> NamedSharding:

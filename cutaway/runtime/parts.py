@@ -60,6 +60,13 @@ def in_parts(array: Any, length: int) -> jax.Array:
     return jax.make_array_from_process_local_data(distributed.rows_sharding(), values, shape)
 
 
+def taken(array: Any, rows: np.ndarray) -> Any:
+    """These rows of an array, which all processes then have; also outside a compiled step."""
+    if not distributed.is_sharing():
+        return array[rows]
+    return jax.jit(lambda a, r: distributed.everywhere(a[r]))(array, rows)
+
+
 def own_of_parts(array: jax.Array, rows: int) -> np.ndarray:
     """The first so many rows of this process's part of an array of `in_parts`."""
     starts = {shard.index[0].start or 0: shard.data for shard in array.addressable_shards}

@@ -15,7 +15,13 @@ from cutaway.nn.trees import count_rows, map_leaves
 from cutaway.runtime import distributed
 from cutaway.runtime.exhaustion import explaining_placing
 from cutaway.train.given import as_tree
-from cutaway.train.shared_blocks import blocks_of_all, has_own_blocks, padded, this_process, weighted
+from cutaway.train.shared_blocks import (
+    blocks_of_all,
+    has_own_blocks,
+    padded,
+    this_process,
+    weighted,
+)
 
 AS_STREAM = (
     "pass a stream, which keeps one block at a time on the device: "
@@ -45,6 +51,10 @@ class ArrayRows:
     def sample(self):
         """(x, y) for checking shapes and targets: all rows."""
         return self.x, self.y
+
+    def row_numbers(self, places: np.ndarray) -> np.ndarray:
+        """Which rows stand at these places of x, as they were passed to `fit`."""
+        return places
 
     def epoch(self, rng, batch_size: int):
         """Yield (x, y, order, steps): order (steps, batch_size) holds indices of rows of x."""

@@ -92,6 +92,9 @@ class PartRows(ArrayRows):
         self._arrays.share()
         self.x, self.y = self._arrays.x, self._targets(self._arrays, self._is_plain)
 
+    def row_numbers(self, places):
+        return np.searchsorted(self._arrays.places, places)  # they ascend
+
     def sample(self):
         """(x, y), the targets of this process; None without rows."""
         if not self._arrays.own_count:
@@ -133,7 +136,9 @@ def known_classes(given: OwnRows, classes: list[str] | None) -> list[str] | None
             return [None, len(leaves(as_tree(given.y, "y"))[0])]
         return [[str(name) for name in np.unique(texts)], len(texts)]
 
-    found = [(process, names) for process, (names, rows) in enumerate(distributed.gathered(own)) if rows]
+    found = [
+        (process, names) for process, (names, rows) in enumerate(distributed.gathered(own)) if rows
+    ]
     of_numbers = [process for process, names in found if names is None]
     if len(of_numbers) == len(found):
         return classes
