@@ -8,8 +8,8 @@ import numpy as np
 
 from cutaway.ops.precision import current_precision
 from cutaway.runtime import distributed, explaining_exhaustion
-from cutaway.train.epoch_groups import EpochGroup, GroupedEpochs
 from cutaway.train.blocks import ArrayRows
+from cutaway.train.epoch_groups import EpochGroup, GroupedEpochs
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.interruption import Interruption
 from cutaway.train.nan_origin import RanSteps, not_finite

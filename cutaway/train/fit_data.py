@@ -31,7 +31,7 @@ from cutaway.train.row_weights import (
 )
 
 
-def weighted_arrays(program: Program, arrays, weights):
+def weighted_arrays(program: Program, arrays: Any, weights) -> Any:
     """(x, y) on the device, y with the weights of the rows if there are any.
 
     Args:
@@ -186,7 +186,7 @@ def expect_same_kind(rows: ArrayRows, arrays, what: str) -> None:
         )
 
 
-def training_sets(program: Program, x, arrays, validation, seed: int) -> FitRows:
+def training_sets(program: Program, x, arrays: Any, validation, seed: int) -> FitRows:
     """The rows to train and validate on.
 
     Args:
@@ -211,8 +211,9 @@ def training_sets(program: Program, x, arrays, validation, seed: int) -> FitRows
         if isinstance(arrays, PartArrays):
             training, held_out = PartRows(arrays, chosen), PartRows(arrays, rest, is_plain=True)
         else:
-            training = ArrayRows(*arrays, chosen)
-            held_out = ArrayRows(arrays[0], plain_targets(arrays[1]), rest)
+            inputs, targets = arrays
+            training = ArrayRows(inputs, targets, chosen)
+            held_out = ArrayRows(inputs, plain_targets(targets), rest)
         return FitRows(training, held_out, float(validation))
     if arrays is None:
         training = StreamRows(x)

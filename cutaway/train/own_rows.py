@@ -187,20 +187,29 @@ def arrays_of_all(
     x, y, weights = prepared["rows"]
     if not counts[distributed.process_index()]:
         x, y = parts.no_rows_of(x_form), parts.no_rows_of(y_form)
-    with_rows = [part["weights"] for part in found if part["rows"]]
-    given_by = [limits is not None for limits in with_rows]
-    if any(given_by) and not all(given_by):
+    if _count_weights([part["weights"] for part in found if part["rows"]], what):
+        y = WeightedTargets(y, np.zeros(0, np.float32) if weights is None else weights)
+    return PartArrays(x, y, counts)
+
+
+def _count_weights(limits: list, what: str) -> bool:
+    """Whether the weights of the rows weight anything.
+
+    Args:
+        limits: (least, most) of the weights in each process with rows; None: it has none.
+        what: the rows are, in errors.
+    """
+    if all(pair is None for pair in limits):
+        return False
+    if any(pair is None for pair in limits):
         raise OptionError(
             f"{what}: some processes have weights of their rows, others have none",
             expected="weights in all of them, or in none",
             fix="pass OwnRows(x, y, weights) in all; 1 is the weight of a row that counts once",
         )
-    if any(given_by):
-        least, most = min(low for low, _ in with_rows), max(high for _, high in with_rows)
-        expect_some_weight(np.array([most]))
-        if least != most:  # otherwise they weight nothing
-            y = WeightedTargets(y, np.zeros(0, np.float32) if weights is None else weights)
-    return PartArrays(x, y, counts)
+    least, most = min(low for low, _ in limits), max(high for _, high in limits)
+    expect_some_weight(np.array([most]))
+    return least != most  # otherwise all count equally
 
 
 def _checked(given: OwnRows, loss, classes, what: str) -> tuple:

@@ -445,10 +445,10 @@ class Trainer:
         if isinstance(x, OwnRows):
             x, y, weights = given_by(x, y, weights)
         if isinstance(x, OwnRows):
-            rows = PartRows(arrays_of_all(x, self.loss, known_classes(x, self.classes)))
+            parts = PartRows(arrays_of_all(x, self.loss, known_classes(x, self.classes)))
             with self.program.computing(), sharing_fit(self.program):
-                spread_rows(rows)
-                return self._current().evaluator.evaluate(rows)
+                spread_rows(parts)
+                return self._current().evaluator.evaluate(parts)
         if y is None:
             x, y, weights = self._rows_of_loader(x, weights)
         y, _ = encoded(y, self.loss, self.classes)
