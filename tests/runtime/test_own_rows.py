@@ -139,8 +139,13 @@ if me == 1 and what == "finite":
     x[3, 1] = np.nan
 net = ct.Linear(3, 2)
 trainer = ct.Trainer(net, loss=ct.losses.sparse_categorical_cross_entropy_with_logits)
+class Loader:
+    def __iter__(self):
+        yield from [(x[:9] + me, y[:9]), (x[9:], y[9:])]
+
+rows = Loader() if what == "loader" else ct.distributed.OwnRows(x, y)
 try:
-    trainer.fit(ct.distributed.OwnRows(x, y), epochs=1, batch_size=8, progress=False)
+    trainer.fit(rows, epochs=1, batch_size=8, progress=False)
 except ct.errors.CutawayError as error:
     open(f"{folder}/{me}", "w").write(str(error))
 """
@@ -157,6 +162,7 @@ except ct.errors.CutawayError as error:
         ("dtypes", "process 1: x is int32 of shape (rows, 3)"),
         ("trees", "process 1: x is missing"),
         ("texts", "process 0 has numbers as labels, others have texts"),
+        ("loader", "process 1 has rows in a block other than those of process 0"),
         ("finite", "x contains NaN or infinity in 1 of 20 rows, in column 1"),
     ],
 )
