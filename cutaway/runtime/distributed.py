@@ -23,7 +23,14 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from cutaway.errors import CutawayError, DataError, OptionError, RunError, expect_range
+from cutaway.errors import (
+    CutawayError,
+    DataError,
+    OptionError,
+    RunError,
+    expect_integer,
+    expect_range,
+)
 from cutaway.runtime.devices import all_devices
 
 # what the launcher gives the processes that it starts
@@ -322,6 +329,8 @@ def expect_same(digest: bytes, what: str) -> None:
 
 # each process with rows of its own
 
+MOMENT_ROWS = 4096  # of which moments are computed at a time
+
 
 @dataclasses.dataclass(frozen=True)
 class OwnRows:
@@ -363,7 +372,7 @@ def own_part(rows: int) -> slice:
         >>> ct.distributed.own_part(10)  # in one process; the second of three has slice(3, 6)
         slice(0, 10, None)
     """
-    expect_range(rows, what="own_part: rows", least=0)
+    expect_integer(rows, what="own_part: rows", least=0)
     process, processes = process_index(), process_count()
     return slice(rows * process // processes, rows * (process + 1) // processes)
 
@@ -372,7 +381,7 @@ def mean_and_std(x) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each feature over the rows of all processes.
 
     Args:
-        x: (rows, ..., features) of this process.
+        x: (rows, ..., features) of this process, or (rows,) of one feature.
 
     Raises:
         DataError: no process has rows. RunError: different numbers of features.
@@ -386,11 +395,17 @@ def mean_and_std(x) -> tuple[np.ndarray, np.ndarray]:
     """
 
     def own() -> list:
-        values = np.asarray(x, np.float64)
-        values = values.reshape(-1, values.shape[-1])
-        if not len(values):
+        rows = np.asarray(x)
+        rows = rows[:, None] if rows.ndim == 1 else rows
+        moments = []
+        for start in range(0, len(rows), MOMENT_ROWS):  # in parts: float64 takes more memory
+            values = np.asarray(rows[start : start + MOMENT_ROWS], np.float64)
+            values = values.reshape(-1, values.shape[-1])
+            moments.append((len(values), values.mean(axis=0), values.var(axis=0)))
+        if not moments:
             return []
-        return [len(values), values.mean(axis=0).tolist(), values.var(axis=0).tolist()]
+        count, mean, variance = _joined_moments(moments)
+        return [count, mean.tolist(), variance.tolist()]
 
     found = [part for part in gathered(own) if part]
     if not found:
@@ -401,12 +416,18 @@ def mean_and_std(x) -> tuple[np.ndarray, np.ndarray]:
             f"mean_and_std: the processes have {' and '.join(map(str, features))} features",
             expected="the same features in all",
         )
-    counts = np.array([count for count, _, _ in found], np.float64)[:, None]
-    means, variances = (np.array([part[k] for part in found]) for k in (1, 2))
+    _, mean, variance = _joined_moments(found)
+    return mean, np.sqrt(variance)
+
+
+def _joined_moments(moments: list) -> tuple[int, np.ndarray, np.ndarray]:
+    """(count, mean, variance) of the rows of several parts, of which each is given."""
+    counts = np.array([count for count, _, _ in moments], np.float64)[:, None]
+    means, variances = (np.array([part[k] for part in moments]) for k in (1, 2))
     mean = (counts * means).sum(axis=0) / counts.sum()
     # the variance within the parts and that between them
     variance = (counts * (variances + (means - mean) ** 2)).sum(axis=0) / counts.sum()
-    return mean, np.sqrt(variance)
+    return int(counts.sum()), mean, variance
 
 
 def gathered(make: Callable[[], Any]) -> list:

@@ -3,6 +3,7 @@
 import collections
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -88,7 +89,7 @@ def train(name: str, folder: Path, out: Path) -> None:
     trainer = ct.Trainer(net, loss=loss, optimizer=ct.Momentum(net, lr=0.05))
     decoded.clear()
     trainer.fit(rows, epochs=2, batch_size=16, validation=validation, seed=3, progress=False)
-    found = {f"net.{path}": array for path, array in net.state_dict().items()}
+    found: dict[str, Any] = {f"net.{path}": array for path, array in net.state_dict().items()}
     found["decoded"] = np.array(sum(decoded.values()))
     history = trainer.fit(more=1, progress=False)
     found["losses"] = np.array([[row["loss"], row.get("val_loss", 0)] for row in history.rows])

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import cutaway as ct
-from cutaway.errors import OptionError
+from cutaway.errors import DataError, OptionError
 from tests.runtime.shared_parts import MAKES
 
 TRAININGS = Path(__file__).with_name("shared_parts.py")
@@ -188,3 +188,13 @@ def test_in_one_process_own_rows_are_all_rows():
     assert losses[0] == losses[1]
     with pytest.raises(OptionError, match="OwnRows and targets beside them"):
         trainer.fit(rows, rows.y, epochs=1)
+
+
+def test_moments_of_many_rows_are_those_of_numpy():
+    x = np.random.default_rng(0).normal(3, 2, size=(9001, 2, 3)).astype(np.float32)
+    mean, std = ct.distributed.mean_and_std(x)
+    np.testing.assert_allclose(mean, x.astype(float).mean(axis=(0, 1)), rtol=1e-12)
+    np.testing.assert_allclose(std, x.astype(float).std(axis=(0, 1)), rtol=1e-12)
+    assert ct.distributed.own_part(7) == slice(0, 7)
+    with pytest.raises(DataError, match="no rows"):
+        ct.distributed.mean_and_std(x[:0])
