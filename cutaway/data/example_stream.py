@@ -19,9 +19,9 @@ class WeightedExampleStream(ExampleStream):
     them as `row_weights`.
     """
 
-    def blocks(self, seed):
-        for x, (y, weights) in super().blocks(seed):
-            yield x, y, weights[..., 0]
+    def as_given(self, block):
+        x, (y, weights) = block
+        return x, y, weights[..., 0]
 
 
 class ExampleFolder(Protocol):

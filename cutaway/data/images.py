@@ -146,6 +146,10 @@ class ImageStream(BlockStream):
         for path, reason in state.get("skipped", {}).items():
             self._skipped.reasons[Path(path)] = reason
 
+    def join_state(self, state: dict) -> None:
+        self._skipped.add({Path(path): why for path, why in state.get("skipped", {}).items()})
+        self._skipped.expect_within("images", self.rows, may_remove=False)
+
     def read(self, rows):
         x = np.empty((len(rows), *self.row_shape), np.uint8)
         kept = np.ones(len(rows), bool)

@@ -1,6 +1,7 @@
 """Streams of blocks of rows, prepared in background threads a few blocks ahead."""
 
 import collections
+import contextlib
 import math
 import os
 import threading
@@ -113,6 +114,47 @@ class BlockStream:
 
         With weights, (x, y, weights).
         """
+        given = 0
+        with contextlib.closing(self._prepared(seed, 0, 1)) as prepared:
+            for block, counts in prepared:
+                if counts.any():
+                    given += counts.sum()
+                    yield self.as_given(block)
+        if not given:
+            raise DataError(f"none of the {self.rows} rows could be read")
+
+    def own_blocks(self, seed: int, process: int, processes: int):
+        """Yield (block, counts): what one of several processes prepares of each block.
+
+        A block consists of chunks, which the processes take in turn. With their rows in the order
+        of the chunks, the blocks are those of `blocks`.
+
+        Args:
+            seed: of the order, the same in all processes.
+            process, processes: which one, and of how many.
+
+        Yields:
+            block: as `blocks` yields it, of this process's rows; None if there are none.
+            counts: (chunks,) number of rows of each chunk; 0 of those of other processes.
+        """
+        with contextlib.closing(self._prepared(seed, process, processes)) as prepared:
+            for block, counts in prepared:
+                yield (self.as_given(block) if counts.any() else None), counts
+
+    def own_block_rows(self, processes: int) -> int:
+        """The most rows of a block that one of so many processes prepares."""
+        chunks = math.ceil(self.block_rows / CHUNK_ROWS)
+        return min(math.ceil(chunks / processes) * CHUNK_ROWS, self.block_rows)
+
+    def as_given(self, block: tuple) -> tuple:
+        """(x, y) or (x, y, weights) of a prepared block, as `blocks` yields it."""
+        return block
+
+    def join_state(self, state: dict) -> None:
+        """Take in what another process of the training says in its `state`."""
+
+    def _prepared(self, seed: int, process: int, processes: int):
+        """Yield (block, counts) as `own_blocks`, the blocks as they were prepared."""
         seeds = np.random.SeedSequence(seed)
         order = np.random.default_rng(seeds).permutation(self.rows)
         waiting = collections.deque(
@@ -121,32 +163,35 @@ class BlockStream:
         stopped = threading.Event()
         pending = collections.deque()
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="cutaway-data")
-        given = 0
+        turn = process  # the first chunk of the next block that this process takes
         try:
             while waiting or pending:
                 while waiting and len(pending) <= self.ahead:
-                    pending.append(self._submit(pool, waiting.popleft(), seeds, stopped))
+                    rows = waiting.popleft()
+                    own = np.arange(math.ceil(len(rows) / CHUNK_ROWS)) % processes == turn
+                    turn = (turn - len(own)) % processes
+                    pending.append(self._submit(pool, rows, own, seeds, stopped))
                 start = time.perf_counter()
-                block, count = pending.popleft().result()
+                block, counts = pending.popleft().result()
                 self.waited_seconds += time.perf_counter() - start
-                if count:
-                    given += count
-                    yield block
-            if not given:
-                raise DataError(f"none of the {self.rows} rows could be read")
+                yield block, counts
         finally:
             stopped.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _submit(self, pool, rows, seeds, stopped):
-        """The future of a block. Its chunks are queued before it, so it cannot deadlock."""
+    def _submit(self, pool, rows, own, seeds, stopped):
+        """The future of a block. Its chunks are queued before it, so it cannot deadlock.
+
+        Args:
+            own: (chunks,) which of its chunks are prepared.
+        """
         chunks = [rows[k : k + CHUNK_ROWS] for k in range(0, len(rows), CHUNK_ROWS)]
         chunk_seeds = seeds.spawn(len(chunks))
-        parts = [
-            pool.submit(self._chunk, chunk, chunk_seed, stopped)
-            for chunk, chunk_seed in zip(chunks, chunk_seeds, strict=True)
-        ]
-        return pool.submit(_joined, parts)
+        parts = {
+            k: pool.submit(self._chunk, chunks[k], chunk_seeds[k], stopped)
+            for k in np.flatnonzero(own)
+        }
+        return pool.submit(_joined, parts, len(chunks))
 
     def _chunk(self, rows, seed, stopped):
         if stopped.is_set():
@@ -244,12 +289,15 @@ class ExampleStream(BlockStream):
         return rows, *_map_leaves(lambda *leaves: np.stack(leaves), *made)
 
 
-def _joined(parts):
-    """(block, number of its rows) of the chunks that have rows."""
-    results = [part.result() for part in parts]
-    full = [block for block, count in results if count] or [results[0][0]]
-    block = _map_leaves(lambda *leaves: np.concatenate(leaves), *full)
-    return block, sum(count for _, count in results)
+def _joined(parts: dict, chunks: int) -> tuple:
+    """(the block of the chunks that have rows or None, (chunks,) number of rows of each)."""
+    counts, full = np.zeros(chunks, np.int32), []
+    for k, part in parts.items():
+        block, counts[k] = part.result()
+        full += [block] if counts[k] else []
+    if not full:
+        return None, counts
+    return _map_leaves(lambda *leaves: np.concatenate(leaves), *full), counts
 
 
 def _arrays(data):

@@ -57,6 +57,17 @@ class SkippedFiles:
                     self._failed[path] = error
             return None
 
+    def add(self, reasons: dict[Path, str]) -> None:
+        """Skip files that another process could not read."""
+        with self._lock:
+            for path, reason in reasons.items():
+                if path in self.reasons:
+                    continue
+                if len(self.reasons) < self.most:
+                    self.reasons[path] = reason
+                else:
+                    self._failed[path] = DataError(reason, expected="a file that can be read")
+
     def expect_within(self, what: str, total: int, *, may_remove: bool = True) -> None:
         """Raise an error if more files could not be read than may be skipped.
 

@@ -1,6 +1,7 @@
 """Parquet files that are larger than memory, read block by block."""
 
 import contextlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +69,32 @@ class ParquetBatches:
         for start in np.random.default_rng(seed).permutation(starts):
             yield self.block(int(start))
 
-    def block(self, start: int):
-        """(x, y) of the rows from `start` on."""
+    def own_blocks(self, seed: int, process: int, processes: int):
+        """Yield (block, counts): what one of several processes reads of each block.
+
+        With the rows of the processes one after the other, the blocks are those of `blocks`.
+
+        Yields:
+            block: (x, y) of this process's rows.
+            counts: (processes,) their number, at its place; 0 elsewhere.
+        """
+        starts = np.arange(0, self.rows, self.block_rows)
+        for start in np.random.default_rng(seed).permutation(starts):
+            rows = min(self.block_rows, self.rows - start)
+            first, last = (rows * k // processes for k in (process, process + 1))
+            counts = np.zeros(processes, np.int32)
+            counts[process] = last - first
+            yield self.block(int(start + first), int(last - first)), counts
+
+    def own_block_rows(self, processes: int) -> int:
+        """The most rows of a block that one of so many processes reads."""
+        return math.ceil(self.block_rows / processes)
+
+    def block(self, start: int, rows: int | None = None):
+        """(x, y) of the rows from `start` on, of a block by default."""
         with self._scan() as scan:
             chosen = scan.select([*self.features, self.target])
-            frame = chosen.slice(start, self.block_rows).collect()
+            frame = chosen.slice(start, self.block_rows if rows is None else rows).collect()
         x = np.empty((len(frame), len(self.features)), np.float32)
         for k, name in enumerate(self.features):
             x[:, k] = self._numbers(frame[name], start)

@@ -1,13 +1,15 @@
 """Several devices and processes of one training: on one machine, or on many.
 
-Each process runs the same script on the same data. In `Trainer.fit` they share each batch: the
-devices of all processes form one mesh, and each computes its part of the rows (see
-runtime.sharding). That is JAX's multi-controller runtime; what stands here is how processes find
-each other, what they agree on, and how one that fails ends the others.
+Each process runs the same script, on the same data or with rows of its own. In `Trainer.fit` they
+share each batch: the devices of all processes form one mesh, and each computes its part of the rows
+(see runtime.sharding). That is JAX's multi-controller runtime; what stands here is how processes
+find each other, what they agree on, and how one that fails ends the others.
 """
 
 import atexit
 import contextlib
+import dataclasses
+import json
 import os
 import sys
 import threading
@@ -19,9 +21,16 @@ from typing import Any
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
-from cutaway.errors import CutawayError, OptionError, RunError, expect_range
+from cutaway.errors import (
+    CutawayError,
+    DataError,
+    OptionError,
+    RunError,
+    expect_integer,
+    expect_range,
+)
 from cutaway.runtime import sharding
 
 # what the launcher gives the processes that it starts
@@ -348,3 +357,158 @@ def expect_same(digest: bytes, what: str) -> None:
             expected="the same in all processes: each batch is divided among them",
             fix="read the same files in the same order, and draw with the same seed",
         )
+
+
+# each process with rows of its own
+
+MOMENT_ROWS = 4096  # of which moments are computed at a time
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnRows:
+    """Rows that this process has of a set: the set are those of all, in the order of processes.
+
+    `Trainer.fit` and `Trainer.evaluate` take it in place of x and y, and `fit` as validation. In
+    one process they are all rows.
+
+    Args:
+        x: (rows, ...) inputs, as for Trainer.fit; no rows, if others have some.
+        y: (rows, ...) targets.
+        weights: (rows,) weights of the rows; None: all count equally.
+
+    Example:
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> x = np.random.default_rng(0).normal(size=(64, 3))
+        >>> part = ct.distributed.own_part(64)  # in a training: which rows of a file to read
+        >>> net = ct.Linear(3, 1)
+        >>> trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
+        >>> rows = ct.distributed.OwnRows(x[part], x[part, :1])
+        >>> len(trainer.fit(rows, epochs=2, batch_size=16))
+        2
+    """
+
+    x: Any
+    y: Any
+    weights: Any = None
+
+
+def own_part(rows: int) -> slice:
+    """Which of a number of rows this process should read: parts of equal size, but for one row.
+
+    Args:
+        rows: of the whole set.
+
+    Example:
+        >>> import cutaway as ct
+        >>> ct.distributed.own_part(10)  # in one process; the second of three has slice(3, 6)
+        slice(0, 10, None)
+    """
+    expect_integer(rows, what="own_part: rows", least=0)
+    process, processes = process_index(), process_count()
+    return slice(rows * process // processes, rows * (process + 1) // processes)
+
+
+def mean_and_std(x) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each feature over the rows of all processes.
+
+    Args:
+        x: (rows, ..., features) of this process, or (rows,) of one feature.
+
+    Raises:
+        DataError: no process has rows. RunError: different numbers of features.
+
+    Example:
+        >>> import numpy as np
+        >>> import cutaway as ct
+        >>> mean, std = ct.distributed.mean_and_std(np.array([[1.0, 5.0], [3.0, 5.0]]))
+        >>> mean.tolist(), std.tolist()
+        ([2.0, 5.0], [1.0, 0.0])
+    """
+
+    def own() -> list:
+        rows = np.asarray(x)
+        rows = rows[:, None] if rows.ndim == 1 else rows
+        moments = []
+        for start in range(0, len(rows), MOMENT_ROWS):  # in parts: float64 takes more memory
+            values = np.asarray(rows[start : start + MOMENT_ROWS], np.float64)
+            values = values.reshape(-1, values.shape[-1])
+            moments.append((len(values), values.mean(axis=0), values.var(axis=0)))
+        if not moments:
+            return []
+        count, mean, variance = _joined_moments(moments)
+        return [count, mean.tolist(), variance.tolist()]
+
+    found = [part for part in gathered(own) if part]
+    if not found:
+        raise DataError("mean_and_std: no rows", expected="rows in at least one process")
+    features = [len(mean) for _, mean, _ in found]
+    if len(set(features)) > 1:
+        raise RunError(
+            f"mean_and_std: the processes have {' and '.join(map(str, features))} features",
+            expected="the same features in all",
+        )
+    _, mean, variance = _joined_moments(found)
+    return mean, np.sqrt(variance)
+
+
+def _joined_moments(moments: list) -> tuple[int, np.ndarray, np.ndarray]:
+    """(count, mean, variance) of the rows of several parts, of which each is given."""
+    counts = np.array([count for count, _, _ in moments], np.float64)[:, None]
+    means, variances = (np.array([part[k] for part in moments]) for k in (1, 2))
+    mean = (counts * means).sum(axis=0) / counts.sum()
+    # the variance within the parts and that between them
+    variance = (counts * (variances + (means - mean) ** 2)).sum(axis=0) / counts.sum()
+    return int(counts.sum()), mean, variance
+
+
+def gathered(make: Callable[[], Any]) -> list:
+    """What a function returns in each process, in their order: values that JSON has.
+
+    Raises:
+        CutawayError: it raised one here.
+        RunError: it raised one in another process, whose text it has.
+    """
+    if process_count() == 1:
+        return [make()]
+    failure, message = None, {}
+    try:
+        message["value"] = make()
+    except CutawayError as error:
+        failure, message["error"] = error, [error.came, error.expected, error.fix]
+    content = json.dumps(message).encode()
+    wait_for_living()
+    sizes = multihost_utils.process_allgather(np.array([len(content)], np.int32))
+    size = 1 << int(np.max(sizes) - 1).bit_length()  # few sizes: each one compiles
+    padded = np.frombuffer(content.ljust(size), np.uint8)
+    parts = np.asarray(multihost_utils.process_allgather(padded)).reshape(-1, size)
+    messages = [json.loads(part.tobytes()) for part in parts]
+    if failure is not None:
+        raise failure
+    for process, other in enumerate(messages):
+        if "error" in other:
+            came, expected, fix = other["error"]
+            raise RunError(f"process {process} has failed: {came}", expected=expected, fix=fix)
+    return [other["value"] for other in messages]
+
+
+def wait_for_living() -> None:
+    """Wait until all processes are here, however long they take.
+
+    Raises:
+        RunError: one was lost meanwhile.
+    """
+    count = process_count()
+    living = _client().get_live_nodes(list(range(count)))
+    if len(living) < count:
+        lost = next(process for process in range(count) if process not in living)
+        raise RunError(
+            f"process {lost} of this training has ended",
+            expected="all processes to run to the end",
+            fix="see what it printed; cutaway launch --restarts N goes on from the last checkpoint",
+        )
+
+
+def rows_sharding() -> NamedSharding:
+    """Of arrays whose rows are divided among the devices of all processes."""
+    return NamedSharding(sharding.mesh(), PartitionSpec(sharding.ROWS))

@@ -15,7 +15,13 @@ from cutaway.nn.trees import count_rows, map_leaves
 from cutaway.runtime import distributed
 from cutaway.runtime.exhaustion import explaining_placing
 from cutaway.train.given import as_tree
-from cutaway.train.row_weights import WeightedTargets
+from cutaway.train.shared_blocks import (
+    blocks_of_all,
+    has_own_blocks,
+    padded,
+    this_process,
+    weighted,
+)
 
 AS_STREAM = (
     "pass a stream, which keeps one block at a time on the device: "
@@ -46,6 +52,10 @@ class ArrayRows:
         """(x, y) for checking shapes and targets: all rows."""
         return self.x, self.y
 
+    def row_numbers(self, places: np.ndarray) -> np.ndarray:
+        """Which rows stand at these places of x, as they were passed to `fit`."""
+        return places
+
     def epoch(self, rng, batch_size: int):
         """Yield (x, y, order, steps): order (steps, batch_size) holds indices of rows of x."""
         yield self.x, self.y, self.order(rng, batch_size), self.steps(batch_size)
@@ -71,30 +81,33 @@ class StreamRows:
         return self._steps or math.ceil(self.rows / batch_size)
 
     def sample(self):
-        """(x, y) for checking shapes and targets: the first block."""
-        return _weighted(next(iter(self.source.blocks(0))))
+        """(x, y) for checking shapes and targets: the first block, or what this process reads of
+        it; None if that is nothing."""
+        if distributed.is_sharing() and has_own_blocks(self.source):
+            block, _ = next(self.source.own_blocks(0, *this_process()))
+            return None if block is None else weighted(block)
+        return weighted(next(iter(self.source.blocks(0))))
 
     def epoch(self, rng, batch_size: int):
         capacity = self.source.block_rows
         total = 0
-        for block in self.source.blocks(int(rng.integers(2**31))):
-            x, y = _weighted(block)
-            indices = np.arange(count_rows(x), dtype=np.int32)
-            order = _shuffled_batches(indices, rng, batch_size)
+        for x, y, places in self._blocks(int(rng.integers(2**31)), capacity):
+            order = _shuffled_batches(places, rng, batch_size)
             steps = len(order)
             total += steps
-            order = _padded(order, max(math.ceil(capacity / batch_size), steps))
-            padded = map_leaves(lambda leaf: as_array(_padded(leaf, capacity)), (x, y))
-            if distributed.is_sharing():
-                padded = map_leaves(distributed.replicated, padded)
-            yield *padded, order, steps
+            order = padded(order, max(math.ceil(capacity / batch_size), steps))
+            yield x, y, order, steps
         self._steps = total
 
-
-def _weighted(block) -> tuple:
-    """(x, y) of a block, y with the weights of its rows if it has any."""
-    x, y, *weights = block
-    return x, WeightedTargets(y, *weights) if weights else y
+    def _blocks(self, seed: int, capacity: int):
+        """Yield (x, y, places): blocks on the device, and where in them each row stands."""
+        if distributed.is_sharing():
+            yield from blocks_of_all(self.source, seed)
+            return
+        for block in self.source.blocks(seed):
+            x, y = weighted(block)
+            places = np.arange(count_rows(x), dtype=np.int32)
+            yield *map_leaves(lambda leaf: as_array(padded(leaf, capacity)), (x, y)), places
 
 
 def _shuffled_batches(indices, rng, batch_size: int) -> np.ndarray:
@@ -105,12 +118,6 @@ def _shuffled_batches(indices, rng, batch_size: int) -> np.ndarray:
         order = np.concatenate([order, order[:short]])
         short = -len(order) % batch_size
     return order.reshape(-1, batch_size)
-
-
-def _padded(array, rows: int) -> np.ndarray:
-    if len(array) == rows:
-        return array
-    return np.concatenate([array, np.zeros((rows - len(array), *array.shape[1:]), array.dtype)])
 
 
 def is_stream(x) -> bool:

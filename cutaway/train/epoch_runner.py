@@ -8,6 +8,7 @@ import numpy as np
 
 from cutaway.ops.precision import current_precision
 from cutaway.runtime import distributed, explaining_exhaustion
+from cutaway.train.blocks import ArrayRows
 from cutaway.train.epoch_groups import EpochGroup, GroupedEpochs
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.interruption import Interruption
@@ -164,7 +165,7 @@ class EpochRunner:
         terms: dict[str, float] = {}
         for x, y, order, steps in training.epoch(rng, trainer.batch_size):
             for chunk in self._chunks(x, y, order, steps):
-                self._expect_finite(RanSteps(chunk, order, trainer.epoch + 1))
+                self._expect_finite(RanSteps(chunk, order, trainer.epoch + 1), training)
                 losses += float(chunk.losses.sum(dtype=np.float64))
                 for name, values in chunk.terms.items():
                     terms[name] = terms.get(name, 0.0) + float(values.sum(dtype=np.float64))
@@ -216,9 +217,9 @@ class EpochRunner:
             what, batch_size=size, accumulate=parts, precision=current_precision()
         )
 
-    def _expect_finite(self, ran: RanSteps):
-        known = not self._is_streaming
-        error: Any = not_finite(self.steps, ran, self._previous, are_rows_known=known)
+    def _expect_finite(self, ran: RanSteps, training):
+        numbers = training.row_numbers if isinstance(training, ArrayRows) else None
+        error: Any = not_finite(self.steps, ran, self._previous, row_numbers=numbers)
         if error is None:
             self._previous = ran if self._is_small else None
             return

@@ -9,9 +9,18 @@ import numpy as np
 from cutaway.data.split import stratified_split
 from cutaway.errors import OptionError, ShapeError
 from cutaway.nn.trees import count_rows, is_array, leaves
+from cutaway.runtime import distributed
+from cutaway.runtime.distributed import OwnRows
 from cutaway.train.blocks import ArrayRows, StreamRows, leaves_by_name, to_device
 from cutaway.train.compatibility import check_fit
 from cutaway.train.labels import encoded
+from cutaway.train.own_rows import (
+    PartArrays,
+    PartRows,
+    arrays_of_all,
+    given_by,
+    known_classes,
+)
 from cutaway.train.program import Program
 from cutaway.train.row_weights import (
     WeightedTargets,
@@ -22,16 +31,16 @@ from cutaway.train.row_weights import (
 )
 
 
-def weighted_arrays(program: Program, arrays, weights):
+def weighted_arrays(program: Program, arrays: Any, weights) -> Any:
     """(x, y) on the device, y with the weights of the rows if there are any.
 
     Args:
-        arrays: (x, y); None for a stream.
+        arrays: (x, y); None for a stream; PartArrays, which have theirs.
 
     Raises:
         OptionError: weights where they cannot be used, or that are none.
     """
-    if weights is None:
+    if weights is None or isinstance(arrays, PartArrays):
         return arrays
     if arrays is None:
         raise OptionError(
@@ -59,7 +68,15 @@ def expect_weightable(program: Program) -> None:
 
 
 def with_labels(validation, loss, classes):
-    """The validation rows with labels that are texts numbered, see labels.encoded."""
+    """The validation rows with labels that are texts numbered, see labels.encoded.
+
+    OwnRows become PartArrays.
+    """
+    if isinstance(validation, OwnRows):
+        x, y, weights = given_by(validation)
+        if isinstance(x, OwnRows):
+            return arrays_of_all(x, loss, known_classes(x, classes), "validation")
+        validation = (x, y) if weights is None else (x, y, weights)
     if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
         return validation
     x, y, *weights = validation
@@ -169,15 +186,18 @@ def expect_same_kind(rows: ArrayRows, arrays, what: str) -> None:
         )
 
 
-def training_sets(program: Program, x, arrays, validation, seed: int) -> FitRows:
+def training_sets(program: Program, x, arrays: Any, validation, seed: int) -> FitRows:
     """The rows to train and validate on.
 
     Args:
         x: the stream, if arrays is None.
-        arrays: (x, y) on the device, or None.
-        validation: fraction of the rows, (x, y), (x, y, weights) or None.
+        arrays: (x, y) on the device, or PartArrays, or None.
+        validation: fraction of the rows, (x, y), (x, y, weights), PartArrays or None.
         seed: of the split.
     """
+    if isinstance(validation, PartArrays):
+        training = training_sets(program, x, arrays, None, seed).training
+        return FitRows(training, PartRows(validation))
     if isinstance(validation, int | float):
         if arrays is None:
             raise OptionError(
@@ -185,15 +205,20 @@ def training_sets(program: Program, x, arrays, validation, seed: int) -> FitRows
                 expected="validation=(x, y)",
                 fix="pass validation rows as arrays: validation=(x, y)",
             )
-        inputs, targets = arrays
-        plain = plain_targets(targets)
-        labels = np.asarray(leaves(plain)[0])
-        stratify = is_array(plain) and labels.dtype.kind in "iub"
+        labels, stratify = arrays.labels() if isinstance(arrays, PartArrays) else _labels(arrays[1])
         chosen, rest = stratified_split(labels, validation, seed=seed, stratify=stratify)
         chosen, rest = chosen.astype(np.int32), rest.astype(np.int32)
-        training, held_out = ArrayRows(inputs, targets, chosen), ArrayRows(inputs, plain, rest)
+        if isinstance(arrays, PartArrays):
+            training, held_out = PartRows(arrays, chosen), PartRows(arrays, rest, is_plain=True)
+        else:
+            inputs, targets = arrays
+            training = ArrayRows(inputs, targets, chosen)
+            held_out = ArrayRows(inputs, plain_targets(targets), rest)
         return FitRows(training, held_out, float(validation))
-    training = StreamRows(x) if arrays is None else ArrayRows(*arrays)
+    if arrays is None:
+        training = StreamRows(x)
+    else:
+        training = PartRows(arrays) if isinstance(arrays, PartArrays) else ArrayRows(*arrays)
     if validation is None:
         return FitRows(training, None)
     if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
@@ -210,9 +235,28 @@ def training_sets(program: Program, x, arrays, validation, seed: int) -> FitRows
     return FitRows(training, ArrayRows(x, y))
 
 
+def _labels(y) -> tuple[np.ndarray, bool]:
+    """(the labels by which rows are split, whether they are labels of classes)."""
+    plain = plain_targets(y)
+    labels = np.asarray(leaves(plain)[0])
+    return labels, is_array(plain) and labels.dtype.kind in "iub"
+
+
 def check_rows(program: Program, rows) -> None:
-    """check_fit of a program's loss on these rows; an objective says itself what it takes."""
-    x, y = rows.sample()
+    """check_fit of a program's loss on these rows; an objective says itself what it takes.
+
+    Of several processes each checks what it reads, and all learn of an error.
+    """
+    if not distributed.is_sharing():
+        _check(program, rows.sample())
+    else:
+        distributed.gathered(lambda: _check(program, rows.sample()))
+
+
+def _check(program: Program, sample) -> None:
+    if sample is None:  # this process has no rows
+        return
+    x, y = sample
     if isinstance(y, WeightedTargets):
         expect_weightable(program)
     if program.objective is None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +13,7 @@ from cutaway.errors import TrainingError
 from cutaway.nn.module import watch
 from cutaway.nn.state import Held, values_of
 from cutaway.nn.trees import count_rows, leaves, map_leaves
+from cutaway.runtime import parts
 from cutaway.train.program import Program
 from cutaway.train.steps import Chunk, EpochSteps
 
@@ -74,7 +76,7 @@ class RanSteps:
 
 
 def not_finite(
-    steps: EpochSteps, ran: RanSteps, before: RanSteps | None, *, are_rows_known: bool
+    steps: EpochSteps, ran: RanSteps, before: RanSteps | None, *, row_numbers: Callable | None
 ) -> TrainingError | None:
     """The error for a chunk of which a loss is NaN or infinite; None if all are finite.
 
@@ -82,7 +84,8 @@ def not_finite(
 
     Args:
         before: the chunk before it, if it is kept: its last step may have made the weights so.
-        are_rows_known: whether `order` holds indices of the arrays passed to `fit`.
+        row_numbers: function of elements of `order` -> the numbers of these rows among those passed
+            to `fit`; None: they are not known.
     """
     losses = ran.chunk.losses
     bad = np.flatnonzero(~np.isfinite(losses))
@@ -91,14 +94,14 @@ def not_finite(
     step = ran.chunk.start + int(bad[0])
     value = "NaN" if np.isnan(losses[bad[0]]) else "infinite"
     rate = float(steps.program.optimizer.lr)
-    origin = _origin(steps, ran, step, are_rows_known)
+    origin = _origin(steps, ran, step, row_numbers)
     if origin is not None and origin.phase == "weights":
         # the previous step made them so; its own loss was still finite
         if step > ran.chunk.start:
-            origin = _origin(steps, ran, step - 1, are_rows_known) or origin
+            origin = _origin(steps, ran, step - 1, row_numbers) or origin
         elif before is not None:
             last = before.chunk.start + len(before.chunk.losses) - 1
-            origin = _origin(steps, before, last, are_rows_known) or origin
+            origin = _origin(steps, before, last, row_numbers) or origin
     text = (
         "the same step run alone is finite, so this is a rounding effect"
         if origin is None
@@ -116,12 +119,13 @@ def not_finite(
     return error
 
 
-def _origin(steps: EpochSteps, ran: RanSteps, step: int, are_rows_known: bool):
+def _origin(steps: EpochSteps, ran: RanSteps, step: int, row_numbers: Callable | None):
     """Where step `step` of `ran` stops being finite; restores the values from before it."""
     steps.rewind(ran.chunk, step, ran.order)
     for rows in np.atleast_2d(steps.parts(ran.order)[step]):
-        x, y = (map_leaves(lambda leaf, rows=rows: leaf[rows], tree) for tree in ran.chunk.data)
-        found = find_nan_origin(steps.program, x, y, rows if are_rows_known else None)
+        x, y = map_leaves(lambda leaf, rows=rows: parts.taken(leaf, rows), ran.chunk.data)
+        known = None if row_numbers is None else row_numbers(rows)
+        found = find_nan_origin(steps.program, x, y, known)
         if found is not None:
             return dataclasses.replace(found, epoch=ran.epoch, step=step + 1)
     return None

@@ -41,6 +41,17 @@ def with_weights(y, weights, rows: int) -> WeightedTargets:
     Raises:
         OptionError: not one finite weight >= 0 per row, or none above 0.
     """
+    weights = checked_weights(weights, rows)
+    expect_some_weight(weights)
+    return WeightedTargets(y, jax.device_put(weights))
+
+
+def checked_weights(weights, rows: int) -> np.ndarray:
+    """The weights as (rows,) float32.
+
+    Raises:
+        OptionError: not one finite weight >= 0 per row.
+    """
     weights = np.asarray(as_tree(weights, "weights"), np.float32)
     if weights.shape == (rows, 1):  # a column of a frame
         weights = weights[:, 0]
@@ -51,11 +62,15 @@ def with_weights(y, weights, rows: int) -> WeightedTargets:
             expected=f"one finite weight >= 0 for each of the {rows} rows",
             fix="pass weights of shape (rows,); 0 excludes a row",
         )
+    return weights
+
+
+def expect_some_weight(weights: np.ndarray) -> None:
+    """Raise OptionError if all weights are 0."""
     if not weights.any():
         raise OptionError(
             "all weights are 0", expected="a row that counts", fix="give rows a weight above 0"
         )
-    return WeightedTargets(y, jax.device_put(weights))
 
 
 def without_equal_weights(y) -> Any:

@@ -170,8 +170,9 @@ class StepwiseTraining:
             self._run(block, done, earlier)
             return self._run(block, done + earlier, len(losses["loss"]) - earlier)
         ran = self._ran(block, done, losses, before)
-        known = isinstance(self.training, ArrayRows)
-        error: Any = not_finite(self._steps, ran, self._previous, are_rows_known=known)
+        training = self.training
+        numbers = training.row_numbers if isinstance(training, ArrayRows) else None
+        error: Any = not_finite(self._steps, ran, self._previous, row_numbers=numbers)
         failed = self._after(block, done + bad)
         # it began there or in the step before, and the weights are those from before that one
         origin = error.origin

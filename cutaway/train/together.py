@@ -16,6 +16,7 @@ from cutaway.errors import RunError
 from cutaway.nn.trees import leaves, map_leaves
 from cutaway.runtime import distributed, sharding
 from cutaway.train.blocks import ArrayRows, StreamRows
+from cutaway.train.own_rows import PartRows
 from cutaway.train.program import Program
 
 HASHED_BYTES = 2**26  # of each array that are compared between processes
@@ -85,6 +86,9 @@ def spread_rows(rows: ArrayRows | StreamRows | None) -> None:
         return
     if isinstance(rows, StreamRows):
         return  # block by block, see StreamRows.epoch
+    if isinstance(rows, PartRows):
+        rows.share()
+        return
     if distributed.process_count() > 1:
         distributed.expect_same(_digest(rows), "rows")
     rows.x, rows.y = map_leaves(distributed.replicated, (rows.x, rows.y))

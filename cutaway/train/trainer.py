@@ -9,6 +9,7 @@ from cutaway.nn import StructureChange
 from cutaway.nn.random import generator
 from cutaway.nn.state import named_variables
 from cutaway.runtime import device, distributed, explaining_exhaustion, sharding
+from cutaway.runtime.distributed import OwnRows
 from cutaway.train.blocks import (
     ArrayRows,
     expect_batch,
@@ -33,6 +34,7 @@ from cutaway.train.interruption import Interruption
 from cutaway.train.labels import encoded, predicted_labels
 from cutaway.train.live import LiveTraining
 from cutaway.train.loaders import LoaderStream, is_loader, joined_batches, joined_inputs
+from cutaway.train.own_rows import PartRows, arrays_of_all, given_by, known_classes
 from cutaway.train.program import Program
 from cutaway.train.progress import Progress
 from cutaway.train.row_weights import given_weights, without_equal_weights
@@ -183,9 +185,11 @@ class Trainer:
         Args:
             x: (rows, ...) inputs; or a stream with `.rows`, `.block_rows` and `.blocks(seed)`
                 such as cutaway.data.ParquetBatches or ArrayStream; or an iterable of batches
-                (x, y) that begins anew with each epoch, such as PyTorch's DataLoader. With `more`
-                it may be left out: the rows of the last fit, with their weights and validation.
-            y: (rows, ...) targets; None for a stream. Texts are numbered, see `classes`.
+                (x, y) that begins anew with each epoch, such as PyTorch's DataLoader; or
+                distributed.OwnRows, those of this process. With `more` it may be left out: the
+                rows of the last fit, with their weights and validation.
+            y: (rows, ...) targets; None for a stream and OwnRows. Texts are numbered, see
+                `classes`.
             epochs: number of passes over the training rows; None: 100.
             more: number of further passes, in place of `epochs`: goes on where the last fit
                 stopped, with the weights that the network has now. A part of an epoch that was
@@ -197,7 +201,7 @@ class Trainer:
                 same if the loss is a mean over rows, except for layers that use randomness or
                 batch statistics. None: 1, or with `more` as before.
             validation: fraction of the rows to use for validation, in (0, 1); or (x, y), or
-                (x, y, weights); or None.
+                (x, y, weights), or distributed.OwnRows; or None.
             weights: (rows,) weights of the rows, >= 0: the loss of a batch is Σ w L / Σ w over
                 its rows, also with `accumulate`; the rows of a validation fraction count equally.
                 A stream has its own. None: all count equally, as weights that are all the same.
@@ -238,9 +242,14 @@ class Trainer:
         if x is None:
             found = self._last_rows(goes_on, y, validation, weights)
             x = self.stream  # None: they are arrays
+        elif isinstance(x, OwnRows):
+            x, y, weights = given_by(x, y, weights)
         elif is_loader(x):
             x = LoaderStream(x, batch_size)
-        if found is None and is_stream(x):
+        if isinstance(x, OwnRows):
+            classes = known_classes(x, classes)
+            arrays = arrays_of_all(x, self.loss, classes)
+        elif found is None and is_stream(x):
             if y is not None:
                 raise OptionError(
                     "fit got a stream and targets beside it",
@@ -255,7 +264,7 @@ class Trainer:
             arrays = to_device(x, y)
         if found is None:
             arrays = weighted_arrays(self.program, arrays, weights)
-            if arrays is not None:
+            if isinstance(arrays, tuple):
                 arrays = arrays[0], without_equal_weights(arrays[1])
             validation = with_labels(validation, self.loss, classes)
         with self.control.fit():
@@ -428,11 +437,19 @@ class Trainer:
         """{"loss": ..., metric: ...} of the network on (rows, ...) arrays, in evaluation mode.
 
         Args:
-            x, y: as for `fit`; y is None for a loader of batches (x, y).
+            x, y: as for `fit`; y is None for a loader of batches (x, y). OwnRows are scored over
+                all processes, each of which must call this; anything else by this process alone.
             weights: (rows,) of the rows, for the loss and for metrics with an argument `weights`.
             sample_weight: another name for it.
         """
         weights = given_weights(weights, sample_weight)
+        if isinstance(x, OwnRows):
+            x, y, weights = given_by(x, y, weights)
+        if isinstance(x, OwnRows):
+            parts = PartRows(arrays_of_all(x, self.loss, known_classes(x, self.classes)))
+            with self.program.computing(), sharing_fit(self.program):
+                spread_rows(parts)
+                return self._current().evaluator.evaluate(parts)
         if y is None:
             x, y, weights = self._rows_of_loader(x, weights)
         y, _ = encoded(y, self.loss, self.classes)
@@ -454,7 +471,8 @@ class Trainer:
         """The network's outputs for (rows, ...) inputs, in evaluation mode.
 
         Args:
-            x: as for `fit`; of a loader of batches (x, y) or x, the inputs, in their order.
+            x: as for `fit`; of a loader of batches (x, y) or x, the inputs, in their order; of
+                OwnRows those of this process.
             batch_size: rows at a time; None: chosen by the size of a row, 1024 for tables, fewer
                 for images.
         """
@@ -464,6 +482,7 @@ class Trainer:
                 expected="rows in their order",
                 fix="pass arrays, or a part of them at a time",
             )
+        x = x.x if isinstance(x, OwnRows) else x
         x = as_tree(joined_inputs(x) if is_loader(x) else x, "x")
         expect_same_rows(leaves_by_name("x", x), what="predict")
         with self.program.computing():
