@@ -9,6 +9,7 @@ import math
 import numbers
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -25,7 +26,7 @@ from cutaway.errors import expect_integer, expect_range
 from cutaway.estimators.rows import WeightedRows
 from cutaway.explain import Explanation, explain
 from cutaway.metrics import METRICS
-from cutaway.nn import Module
+from cutaway.nn import Module, snapshot
 from cutaway.nn.random import seeded
 from cutaway.runs.base_rate import start_at_base_rate
 from cutaway.runs.networks import build_network, loss_of
@@ -68,7 +69,7 @@ class NetworkEstimator(BaseEstimator):
 
     task = "regression"  # or "classification"
     metric = "r2"  # of the validation scores
-    x_dtype: ClassVar[Any] = np.float32  # of the encoded rows
+    x_dtype: ClassVar[Any] = np.float32  # of encoded rows; None: as they are
 
     optimizer: str
     lr: float | None
@@ -159,7 +160,7 @@ class NetworkEstimator(BaseEstimator):
         options = self._options(seed, len(training))
         self._expect_same_network(options, target)
         trainer = self._trainer_for(options, len(training))
-        x, weights = self._encode(rows.x).astype(self.x_dtype, copy=False), rows.weights
+        x, weights = _typed(self._encode(rows.x), self.x_dtype), rows.weights
         y = self._encoded_target(rows.y)
         sets = [(x[k], y[k], weights[k]) for k in (training, validation)]
         monitor = options.MONITOR
@@ -262,10 +263,8 @@ class NetworkEstimator(BaseEstimator):
         if self._incremental is None:
             constant = dataclasses.replace(options, schedule="constant")
             self._incremental = self._trainer_for(constant, len(rows))
-        x = self._encode(rows.x).astype(self.x_dtype, copy=False)
-        given, named = self._fit_arguments(
-            x, self._encoded_target(rows.y), rows.weights, options
-        )
+        x = _typed(self._encode(rows.x), self.x_dtype)
+        given, named = self._fit_arguments(x, self._encoded_target(rows.y), rows.weights, options)
         self.history_ = self._incremental.fit(
             *given,
             **named,
@@ -309,8 +308,8 @@ class NetworkEstimator(BaseEstimator):
         check_is_fitted(self)
         x = self._encoded(X)
         parts, most = [], _most_rows(math.prod(x.shape[1:]))
-        dtype = np.float64 if np.issubdtype(self.x_dtype, np.floating) else self.x_dtype
-        with no_grad(), float64():
+        dtype = x.dtype if self.x_dtype == np.int32 else np.float64  # tokens, or numbers
+        with no_grad(), float64(), snapshot(self.network_, dtype=jnp.float64):
             for start in range(0, len(x), most):
                 block = x[start : start + most]
                 rows = min(most, _power_of_two(len(block)))  # few programs
@@ -328,7 +327,7 @@ class NetworkEstimator(BaseEstimator):
             y: its true label or value, for the loss and its gradients.
         """
         check_is_fitted(self)
-        x = self._encoded(self._one_row(row)).astype(self.x_dtype, copy=False)
+        x = _typed(self._encoded(self._one_row(row)), self.x_dtype)
         target = None if y is None else self._encoded_target(self._known_target([y]))
         loss = None if y is None else loss_of(self._spec)
         return explain(self.network_, x, target, loss=loss, names=self._names(x), symbol="z")
@@ -385,6 +384,10 @@ class NetworkEstimator(BaseEstimator):
         if not hasattr(self, "network_"):
             return ""
         return self.network_._repr_html_() + self.history_._repr_html_()
+
+
+def _typed(x: np.ndarray, dtype) -> np.ndarray:
+    return x if dtype is None else x.astype(dtype, copy=False)
 
 
 def _power_of_two(rows: int) -> int:
