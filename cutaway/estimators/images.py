@@ -286,7 +286,7 @@ def listed_pictures(X, name: str) -> np.ndarray | list:
     if not len(X):
         raise DataError(f"{name} got no images", expected=EXPECTED)
     if not isinstance(X, np.ndarray) or X.dtype.kind in "OUT":
-        items = X.to_list() if hasattr(X, "to_list") else list(X)
+        items = list(X)
         if all(isinstance(item, str | os.PathLike) for item in items):
             return [Path(item) for item in items]
         if all(_is_pillow(item) for item in items):
