@@ -35,6 +35,7 @@ from cutaway.runtime import device
 from cutaway.search.result import Tuned, finish
 from cutaway.search.study import import_optuna, open_space, study_of
 from cutaway.search.trial import run_trial
+from cutaway.search.trial_loggers import expect_loggers
 
 TEST = 0.2  # fraction of the rows for the test set
 FORMAT = 2  # 1 had no checksums of trials
@@ -55,6 +56,7 @@ def tune(
     out=None,
     kind: str | None = None,
     jobs: int = 1,
+    log=(),
     on_trial=None,
     **given,
 ) -> Tuned:
@@ -69,6 +71,8 @@ def tune(
         trials: number of trials, including those of earlier calls with the same `out`.
         out: folder of the search; None: runs/NAME-tune. If it holds this search, it is resumed.
         jobs: number of parallel processes; more than one requires a path as data.
+        log: names of loggers that write each trial as a run of its own, in the group of the
+            search: "csv", "tensorboard", "wandb", "mlflow"; see cutaway.train.loggers.
         on_trial: function of the list of Optuna's finished trials, called after each trial.
         given: options that are fixed for all trials; by default test=0.2.
 
@@ -91,6 +95,7 @@ def tune(
             expected="a path, which every process can read",
             fix="write the table to a file, or omit jobs",
         )
+    expect_loggers(log)
     import_optuna()
     given = {"test": TEST, **given}
     asked = {"target": target, "kind": kind, **given}
@@ -104,7 +109,7 @@ def tune(
         study = study_of(out, base, space)
         study.forget_unfinished()
         try:
-            _search(out, base, study, data, asked, trials, jobs, on_trial)
+            _search(out, base, study, data, asked, trials, jobs, log, on_trial)
         except Exception:
             with contextlib.suppress(OSError, CutawayError):  # the disk may be read-only, or gone
                 if is_new and not study.trials():
@@ -116,21 +121,21 @@ def tune(
         return finish(out, base, study, wanted=trials, seconds=time.perf_counter() - began)
 
 
-def _search(out, base, study, data, asked, trials, jobs, on_trial):
+def _search(out, base, study, data, asked, trials, jobs, log, on_trial):
     """Run trials until there are enough, or until interrupted."""
     report = on_trial or (lambda found: None)
     places = _left(study, trials)
     with contextlib.suppress(KeyboardInterrupt):
         if jobs > 1 and len(places) > 1:
             if places[0] == 0:  # the default first: the others are compared with it
-                if not run_trial(base, study, 0, out / "trials"):
+                if not run_trial(base, study, 0, out / "trials", log):
                     return
                 places = places[1:]
                 report(study.trials())
-            _run_workers(out, study, data, asked, places, jobs, report)
+            _run_workers(out, study, data, asked, places, jobs, log, report)
             return
         for place in places:
-            if not run_trial(base, study, place, out / "trials"):
+            if not run_trial(base, study, place, out / "trials", log):
                 return
             report(study.trials())
 
@@ -140,7 +145,7 @@ def _left(study, trials) -> list:
     return [place for place in range(trials) if place not in done]
 
 
-def _run_workers(out, study, data, asked, places, jobs, report):
+def _run_workers(out, study, data, asked, places, jobs, log, report):
     """The same in several processes, each with part of the trials."""
     workers, outputs, seen = [], [], len(study.trials())
     for k in range(min(jobs, len(places))):
@@ -149,6 +154,7 @@ def _run_workers(out, study, data, asked, places, jobs, report):
             "data": None if data is None else str(data),
             "asked": asked,
             "places": places[k::jobs],
+            "log": list(log),
             "device": device().kind,
             "max_bytes": given_max_bytes(),
         }

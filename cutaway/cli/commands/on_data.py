@@ -171,6 +171,13 @@ def tune(
     seed: Annotated[int | None, option("Random seed. [default: 0]")] = None,
     kind: Kind = None,
     fixed: Fixed = None,
+    log: Annotated[
+        list[str] | None,
+        option(
+            "Also write each trial to csv, tensorboard, wandb or mlflow; repeatable.",
+            metavar="LOGGER",
+        ),
+    ] = None,
     device: Device = None,
     max_bytes: MaxBytes = None,
     as_json: Json = False,
@@ -180,7 +187,9 @@ def tune(
 
     given = {"test": test, "epochs": epochs, "seed": seed, **settings(fixed)}
     given = {name: value for name, value in given.items() if value is not None}
-    tune_command(data, target, kind, given, trials=trials, jobs=jobs, out=out, as_json=as_json)
+    tune_command(
+        data, target, kind, given, trials=trials, jobs=jobs, out=out, log=log or (), as_json=as_json
+    )
 
 
 @example("cutaway compare students.csv --target passed --seeds 10")

@@ -81,6 +81,16 @@ class Logger(Callback):
         if not self._is_open:
             self.run = None
 
+    @classmethod
+    def for_trial(cls, search: Path, trial: str) -> Self:
+        """A logger of one trial of a search for hyperparameters.
+
+        Args:
+            search: folder of the search, whose name is that of its group of runs.
+            trial: number of the trial, "007".
+        """
+        return cls()
+
     # what a leaf overrides
 
     def open(self, folder: Path | None) -> None:
@@ -100,7 +110,10 @@ class Logger(Callback):
         raise NotImplementedError
 
     def write_config(self, config: dict) -> None:
-        """Write what the training consists of: JSON values."""
+        """Write what the training consists of: JSON values.
+
+        Of a trial of a search, "hyperparameters" are the values that were drawn for it.
+        """
 
     def write_scores(self, place: int, values: dict[str, float]) -> None:
         """Write the scores at the end, after `place` epochs: {"validation/accuracy": 0.9}."""
