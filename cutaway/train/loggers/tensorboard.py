@@ -16,7 +16,8 @@ FLUSH_SECONDS = 5  # what a crash may lose
 class TensorBoard(Logger):
     """Writes event files: `tensorboard --logdir runs` shows them.
 
-    Values over epochs and values over steps are scalars; the configuration, findings and names of
+    Values over epochs and values over steps are scalars, weights and gradients by layer of `Probes`
+    histograms; the configuration, findings and names of
     files are texts, the values of a trial of a search hyperparameters.
 
     Args:
@@ -45,6 +46,20 @@ class TensorBoard(Logger):
         kind = _proto("summary").Summary
         found = [kind.Value(tag=name, simple_value=value) for name, value in values.items()]
         self._add(kind(value=found), place)
+
+    def write_histogram(self, step, name, counts, edges):
+        kind = _proto("summary")
+        middles = (edges[1:] + edges[:-1]) / 2
+        drawn = kind.HistogramProto(
+            min=edges[0],
+            max=edges[-1],
+            num=counts.sum(),
+            sum=(counts * middles).sum(),
+            sum_squares=(counts * middles**2).sum(),
+            bucket_limit=edges.tolist(),  # a bucket ends at its limit; before the first are none
+            bucket=[0.0, *counts.tolist()],
+        )
+        self._add(kind.Summary(value=[kind.Summary.Value(tag=name, histo=drawn)]), step)
 
     def write_config(self, config):
         # four spaces: a block of code in the page's Markdown

@@ -74,6 +74,11 @@ class WandB(Logger):
             self._over_steps |= values.keys()
         self._run.log({axis: place, **values})
 
+    def write_histogram(self, step, name, counts, edges):
+        import wandb
+
+        self._run.log({STEP: step, name: wandb.Histogram(np_histogram=(counts, edges))})
+
     def write_config(self, config):
         self._run.config.update(config, allow_val_change=True)
 
