@@ -52,6 +52,7 @@ def run_trial(base, study, place: int, folder, log=()) -> bool:
         RunError: the run or the study cannot be written.
     """
     trial, values = study.ask(place)
+    place = trial.user_attrs["place"]
     path = folder / f"{place + 1:03d}"
     try:
         with trial_loggers(log, folder.parent, place + 1, values) as loggers:

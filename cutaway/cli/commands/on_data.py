@@ -164,6 +164,14 @@ def tune(
         Path | None,
         option("Folder; the same command resumes in it. [default: runs/NAME-tune]"),
     ] = None,
+    study: Annotated[
+        str | None,
+        option(
+            "Where the same command on several machines shares the trials: a journal file on a "
+            "common disk, or a database URL.",
+            metavar="FILE|URL",
+        ),
+    ] = None,
     test: Annotated[float, typer.Option(help="Fraction of the rows kept as the test set.")] = 0.2,
     epochs: Annotated[
         int | None, option("Maximum epochs per trial. [default: depends on the data]")
