@@ -120,13 +120,14 @@ def test_ctrl_c_gives_the_trial_back(tmp_path):
 
 
 def test_a_study_that_cannot_be_reached_is_said_without_its_password(tmp_path):
+    out = tmp_path / "o"
     with pytest.raises(RunError, match=r"gone/study\.journal cannot be read or written"):
         ct.tune(
             None, trials=1, study=tmp_path / "gone" / "study.journal", out=tmp_path / "o", **FIXED
         )
     with pytest.raises(RunError) as raised:
         ct.tune(None, trials=1, study="nosuch://me:secret@host/name", out=tmp_path / "o", **FIXED)
-    assert not (tmp_path / "o").exists()
+    assert not out.exists()
     assert "secret" not in str(raised.value) and "host/name" in str(raised.value)
     with pytest.raises(OptionError, match="2 jobs with a study that is shared"):
         ct.tune(None, trials=1, jobs=2, study=tmp_path / "study.journal", **FIXED)
