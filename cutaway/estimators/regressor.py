@@ -1,6 +1,6 @@
 """Regressor: a multilayer perceptron on arrays and frames, by scikit-learn's conventions."""
 
-from cutaway.estimators.numbers import NumberEstimator
+from cutaway.estimators.quantities import NumberEstimator
 from cutaway.estimators.table import TableEstimator
 
 

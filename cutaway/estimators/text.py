@@ -9,7 +9,7 @@ from cutaway.errors import DataError, counted
 from cutaway.estimators.base import NetworkEstimator
 from cutaway.estimators.classes import ClassEstimator
 from cutaway.estimators.inputs import is_frame
-from cutaway.estimators.numbers import NumberEstimator
+from cutaway.estimators.quantities import NumberEstimator
 from cutaway.runs.options.text import TextOptions
 from cutaway.runs.text import encode_texts, fit_tokenizer, text_spec, token_stream
 

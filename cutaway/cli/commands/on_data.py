@@ -196,7 +196,16 @@ def tune(
     given = {"test": test, "epochs": epochs, "seed": seed, **settings(fixed)}
     given = {name: value for name, value in given.items() if value is not None}
     tune_command(
-        data, target, kind, given, trials=trials, jobs=jobs, out=out, log=log or (), as_json=as_json
+        data,
+        target,
+        kind,
+        given,
+        trials=trials,
+        jobs=jobs,
+        out=out,
+        log=log or (),
+        study=study,
+        as_json=as_json,
     )
 
 
