@@ -11,7 +11,10 @@ from cutaway.engine import gradients as gradients
 from cutaway.engine import no_grad as no_grad
 from cutaway.engine.operation import operation as operation
 from cutaway.estimators import Classifier as Classifier
+from cutaway.estimators import ImageClassifier as ImageClassifier
 from cutaway.estimators import Regressor as Regressor
+from cutaway.estimators import TextClassifier as TextClassifier
+from cutaway.estimators import TextRegressor as TextRegressor
 from cutaway.explain import attribute as attribute
 from cutaway.explain import explain_update as explain_update
 from cutaway.landscape import curvature as curvature
@@ -253,6 +256,7 @@ __all__ = [
     "History",
     "Hyperparameter",
     "Identity",
+    "ImageClassifier",
     "InstanceNorm",
     "LSTM",
     "LastStep",
@@ -306,6 +310,8 @@ __all__ = [
     "TableOptions",
     "Tanh",
     "Tensor",
+    "TextClassifier",
+    "TextRegressor",
     "Threshold",
     "Trainer",
     "TransformerEncoder",

@@ -36,8 +36,9 @@ def _doctor(what, treated, seeds, budget, applied, out, html, trust, as_json) ->
         plan_of,
     )
     from cutaway.errors import OptionError, RunError
+    from cutaway.weights.hub import is_on_hub
 
-    is_script = not os.path.isdir(what) and ":" in what
+    is_script = not os.path.isdir(what) and ":" in what and not is_on_hub(what)
     if is_script and applied:
         raise OptionError(
             f"--apply writes a run, and {what} is a script",

@@ -42,12 +42,15 @@ Trust = Annotated[
     bool,
     typer.Option("--trust", help="Read the data that RUN names, although someone else made it."),
 ]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+RunArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Folder of a run, or hf://org/name[@revision].")
+]
 RunOrDetectorArgument = Annotated[
     Path,
     typer.Argument(
         metavar="RUN",
-        help="Folder of a run, or a published detector: yolov3-tiny or ssd-mobilenet.",
+        help="Folder of a run, hf://org/name[@revision], or a published detector: yolov3-tiny or "
+        "ssd-mobilenet.",
     ),
 ]
 DataArgument = Annotated[

@@ -10,12 +10,13 @@ SHOWN = 8
 COLUMNS = ("optimizer", "lr", "layers", "batch_size", "dropout", "width", "hidden", "num_layers")
 
 
-def tune_command(data, target, kind, given, *, trials, jobs, out, as_json) -> None:
+def tune_command(data, target, kind, given, *, trials, jobs, out, log, study, as_json) -> None:
     from cutaway.search.hyperparameters import tune
     from cutaway.search.page import counted, trial_rows
 
     tell = None if as_json else _TrialPrinter(trials)
-    found = tune(data, target, kind=kind, trials=trials, jobs=jobs, out=out, on_trial=tell, **given)
+    options = {"trials": trials, "jobs": jobs, "out": out, "log": log, "study": study}
+    found = tune(data, target, kind=kind, on_trial=tell, **options, **given)
     done = len(found.summary["trials"])
     if as_json:
         print_json({"out": str(found.path), **found.summary})

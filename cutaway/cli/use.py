@@ -266,8 +266,9 @@ def summary_command(what, sizes, *, as_json) -> None:
         net = mlp(sizes)
     else:
         from cutaway.runs import Run
+        from cutaway.weights.hub import is_on_hub
 
-        if not os.path.exists(what):
+        if not os.path.exists(what) and not is_on_hub(what):
             raise DataError(
                 f"{what!r} is neither a run nor a list of layer sizes",
                 expected="the folder of a run, or sizes like 4,3,2,1",

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cutaway.data.prefetch import checked_weights
 from cutaway.errors import DataError, expect_range
 
 MULTIPLE = 8
@@ -104,13 +105,14 @@ class TokenStream:
         y: (rows, ...) targets.
         buckets: maximum number of padded lengths.
         block_rows: maximum rows per block; a multiple of the batch size avoids partial batches.
+        weights: (rows,) weights of the rows, >= 0; see Trainer.fit. None: all count equally.
 
     Attributes:
         limits: the padded lengths.
         padding_fraction: fraction of the tokens that are padding.
     """
 
-    def __init__(self, tokens, y, *, buckets: int = 4, block_rows: int = 512):
+    def __init__(self, tokens, y, *, buckets: int = 4, block_rows: int = 512, weights=None):
         expect_range(block_rows, what="block_rows", least=1)
         self.tokens = tokens
         self.y = np.asarray(y)
@@ -120,6 +122,7 @@ class TokenStream:
                 f"{len(tokens.ids)} texts and {self.rows} targets",
                 expected="one target per text",
             )
+        self.weights = None if weights is None else checked_weights(weights, self.rows)
         self.limits = bucket_lengths(tokens.lengths, buckets)
         self._bucket = buckets_of(tokens.lengths, self.limits)
         self.block_rows = min(block_rows, self.rows)
@@ -127,7 +130,11 @@ class TokenStream:
         self.padding_fraction = float(1 - tokens.lengths.sum() / padded)
 
     def blocks(self, seed: int):
-        """Yield (x (n, length) int32, y (n,)), n <= block_rows, in an order of that seed."""
+        """Yield (x (n, length) int32, y (n,)), n <= block_rows, in an order of that seed.
+
+        With weights of the rows: (x, y, weights (n,)).
+        """
         rng = np.random.default_rng(seed)
         for rows, limit in bucketed_order(self.tokens.lengths, self.limits, self.block_rows, rng):
-            yield self.tokens.ids[rows, :limit], self.y[rows]
+            x, y = self.tokens.ids[rows, :limit], self.y[rows]
+            yield (x, y) if self.weights is None else (x, y, self.weights[rows])

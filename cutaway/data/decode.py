@@ -49,6 +49,17 @@ def read_image(path, size=None, *, fit: str = "crop", channels: int = 3) -> np.n
         return _pixels(image, size, fit, channels, packed_bytes(file))
 
 
+def pixels_of(image, size, *, channels: int = 3) -> np.ndarray:
+    """The pixels of Pillow's image, as `read_image` has those of a file; it stays as it is.
+
+    Args:
+        size: (height, width) of the result.
+        channels: 3 for RGB, 1 for grayscale.
+    """
+    own = image.copy()
+    return _pixels(own, size, "crop", channels, PIXEL_BYTES * own.width * own.height)
+
+
 @dataclasses.dataclass(frozen=True)
 class ImageHeader:
     """What an image file says of itself.
@@ -75,11 +86,16 @@ def read_header(path) -> ImageHeader:
         DataError: no such file, or not an image.
     """
     with readable(path) as file, named(path), opened(file) as image:
-        width, height = image.size
-        orientation = orientation_of(image)
-        size = (width, height) if orientation >= 5 else (height, width)
-        gray = image.mode in GRAY_MODES
-        return ImageHeader(size, gray, image.mode, orientation, str(image.format))
+        return header_of(image)
+
+
+def header_of(image) -> ImageHeader:
+    """The header of Pillow's image."""
+    width, height = image.size
+    orientation = orientation_of(image)
+    size = (width, height) if orientation >= 5 else (height, width)
+    gray = image.mode in GRAY_MODES
+    return ImageHeader(size, gray, image.mode, orientation, str(image.format))
 
 
 def image_header(path) -> tuple | None:

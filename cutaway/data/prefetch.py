@@ -62,7 +62,7 @@ class BlockStream:
         self.rows = _count_rows("y", self.y)
         if self.rows == 0:
             raise DataError("a stream of no rows", expected="at least one row")
-        self.weights = None if weights is None else _checked_weights(weights, self.rows)
+        self.weights = None if weights is None else checked_weights(weights, self.rows)
         if block_rows is None:
             block_rows = max(1, BLOCK_BYTES // (4 * int(np.prod(row_shape))))
             whole = next((n for n in (128, 32, 8) if block_rows > n), 1)
@@ -344,7 +344,8 @@ def _count_rows(name: str, data) -> int:
     return counts[0]
 
 
-def _checked_weights(weights, rows: int) -> np.ndarray:
+def checked_weights(weights, rows: int) -> np.ndarray:
+    """(rows,) float32 weights of the rows of a stream; DataError if they are none."""
     weights = np.asarray(weights, np.float32)
     if weights.shape != (rows,) or not (np.isfinite(weights) & (weights >= 0)).all():
         raise DataError(

@@ -1,9 +1,15 @@
-"""What classifier and regressor share: from rows to a trained network, and from it to outputs."""
+"""What all estimators share: from rows to a trained network, and from it to outputs.
+
+What differs between kinds of data is behind the hooks that NetworkEstimator names; a new kind is
+one file.
+"""
 
 import dataclasses
+import math
 import numbers
-from typing import Any
+from typing import Any, ClassVar
 
+import jax.numpy as jnp
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -13,92 +19,115 @@ from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
-    validate_data,
 )
 
-from cutaway.data.cells import read_cells
 from cutaway.engine import float64, no_grad
 from cutaway.errors import expect_integer, expect_range
-from cutaway.estimators.inputs import ArrayInputs, FrameInputs, is_frame, one_row
 from cutaway.estimators.rows import WeightedRows
 from cutaway.explain import Explanation, explain
 from cutaway.metrics import METRICS
-from cutaway.nn import Module
+from cutaway.nn import Module, snapshot
 from cutaway.nn.random import seeded
-from cutaway.runs import TableOptions
 from cutaway.runs.base_rate import start_at_base_rate
 from cutaway.runs.networks import build_network, loss_of
-from cutaway.runs.table import table_spec
+from cutaway.runs.options import TrainingOptions
 from cutaway.supplied import supplied
 from cutaway.train import EarlyStopping, History, Trainer
 
-BLOCK_ROWS = 1024  # rows that are predicted at once
+BLOCK_ROWS = 1024  # rows that are predicted at once ...
+BLOCK_NUMBERS = 2**20  # ... and the most numbers of these
 
 
 @dataclasses.dataclass(frozen=True)
 class EncodedTarget:
-    """The task of a network, "binary", "multiclass" or "regression", and the labels or None."""
-
-    task: str
-    classes: list | None
-
-
-@dataclasses.dataclass(frozen=True)
-class EncodedTable:
-    """What `table_spec` and `start_at_base_rate` ask of a preprocessing.
+    """What a network predicts.
 
     Attributes:
-        task, classes: see EncodedTarget.
-        features, embeddings, texts: see TablePreprocessing.
-        class_counts: weights of the training rows of each class.
+        task: "binary", "multiclass" or "regression".
+        classes: the labels, or None.
+        class_counts: weights of the training rows of each class; (): they were not counted.
     """
 
     task: str
     classes: list | None
-    features: list
-    embeddings: Any
-    texts: Any
     class_counts: Any = ()
 
+    @property
+    def outputs(self) -> int:
+        """Number of outputs of the network."""
+        return len(self.classes or ()) if self.task == "multiclass" else 1
 
-class TableEstimator(BaseEstimator):
-    """Base class: a subclass has `fit`, `predict` and what it knows of its target."""
+
+class NetworkEstimator(BaseEstimator):
+    """Base class of all estimators.
+
+    One subclass knows the kind of the data: it has `__init__` and the hooks `_read`, `_fit_inputs`,
+    `_encoded`, `_options` and `_spec_of`, and where they differ `_combined`, `_fit_arguments`,
+    `_one_row` and `_names`. Another one knows the target: `fit`, `predict` and `_fit_target`,
+    `_encoded_target`, `_known_target` and `_class_names`; see ClassEstimator and NumberEstimator.
+    """
 
     task = "regression"  # or "classification"
     metric = "r2"  # of the validation scores
+    x_dtype: ClassVar[Any] = np.float32  # of encoded rows; None: as they are
 
-    def __init__(
-        self,
-        hidden_layer_sizes=(128, 128),
-        *,
-        activation="relu",
-        dropout=0.2,
-        optimizer="adamw",
-        lr=None,
-        schedule="cosine",
-        weight_decay=1.0,
-        batch_size=None,
-        max_iter=None,
-        validation_fraction=0.2,
-        n_iter_no_change=None,
-        random_state=None,
-        warm_start=False,
-        verbose=False,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.dropout = dropout
-        self.optimizer = optimizer
-        self.lr = lr
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.random_state = random_state
-        self.warm_start = warm_start
-        self.verbose = verbose
+    optimizer: str
+    lr: float | None
+    schedule: str
+    weight_decay: float
+    dropout: float
+    batch_size: int | None
+    max_iter: int | None
+    validation_fraction: float
+    n_iter_no_change: int | None
+    random_state: Any
+    warm_start: bool
+    verbose: bool
+
+    # what a subclass says of its data
+
+    def _read(self, X, y, *, reset: bool):
+        """(rows that numpy or polars indexes, y (rows,)): what `fit` was given, checked.
+
+        Args:
+            reset: whether these rows begin a training; otherwise they are like those that did.
+        """
+        raise NotImplementedError
+
+    def _combined(self, rows: WeightedRows) -> WeightedRows:
+        """The rows of a fit, as they are trained on."""
+        return rows
+
+    def _fit_inputs(self, rows: WeightedRows, training, options) -> None:
+        """Find how rows become inputs of the network, from the training rows alone."""
+
+    def _encode(self, x) -> np.ndarray:
+        """Rows of `_read` as inputs of the network."""
+        raise NotImplementedError
+
+    def _encoded(self, X) -> np.ndarray:
+        """Rows to predict as inputs of the network, checked."""
+        raise NotImplementedError
+
+    def _options(self, seed: int, rows: int) -> TrainingOptions:
+        """The parameters as the options of `cutaway train`."""
+        raise NotImplementedError
+
+    def _spec_of(self, options, target: EncodedTarget) -> dict:
+        """The spec of the network, for `build_network`."""
+        raise NotImplementedError
+
+    def _fit_arguments(self, x, y, weights, options) -> tuple[tuple, dict]:
+        """Arguments of Trainer.fit for encoded rows: arrays, or a stream of them."""
+        return (x, y), {"weights": weights}
+
+    def _one_row(self, row) -> Any:
+        """What `_encoded` takes, of a row to be explained."""
+        return [row]
+
+    def _names(self, x) -> list[str] | None:
+        """Names of the inputs of one encoded row."""
+        return None
 
     # what a subclass says of its target
 
@@ -123,7 +152,7 @@ class TableEstimator(BaseEstimator):
         """Train on rows with class numbers or values, from new weights or the present ones."""
         self._expect_parameters()
         seed = self._seed()
-        rows = rows.summed()
+        rows = self._combined(rows)
         stratify = self.task == "classification"
         training, validation = rows.split(self.validation_fraction, seed=seed, stratify=stratify)
         if not (self.warm_start and hasattr(self, "network_")):
@@ -131,18 +160,22 @@ class TableEstimator(BaseEstimator):
         options = self._options(seed, len(training))
         self._expect_same_network(options, target)
         trainer = self._trainer_for(options, len(training))
-        x, weights = self._inputs.encode(rows.x).astype(np.float32), rows.weights
+        x, weights = _typed(self._encode(rows.x), self.x_dtype), rows.weights
         y = self._encoded_target(rows.y)
         sets = [(x[k], y[k], weights[k]) for k in (training, validation)]
-        stopping = [EarlyStopping(self.n_iter_no_change)] if len(validation) else []
+        monitor = options.MONITOR
+        stopping = EarlyStopping(
+            self.n_iter_no_change, monitor=monitor, higher_is_better=monitor != "val_loss"
+        )
         self._fit_data = (sets, options)
+        given, named = self._fit_arguments(*sets[0], options)
         self.history_ = trainer.fit(
-            *sets[0][:2],
-            weights=sets[0][2],
+            *given,
+            **named,
             epochs=options.count_epochs(len(training)),
             batch_size=options.batch(len(training)),
             validation=sets[1] if len(validation) else None,
-            callbacks=stopping,
+            callbacks=[stopping] if len(validation) else [],
             seed=seed,
             progress=bool(self.verbose),
         )
@@ -154,61 +187,46 @@ class TableEstimator(BaseEstimator):
 
     def _begin(self, rows: WeightedRows, target: EncodedTarget, training, seed: int, *, rated=True):
         """Fit the encoding to the training rows, and build a network for it."""
-        x, y, weights = rows.x, rows.y, rows.weights
-        if isinstance(x, np.ndarray):
-            names = getattr(self, "feature_names_in_", None)
-            names = None if names is None else names.tolist()
-            self._inputs = ArrayInputs.fit(x[training], weights[training], names)
-        else:
-            task = "multiclass" if self.task == "classification" else self.task
-            self._inputs = FrameInputs.fit(x, y, task, training)
-        self._fit_target(y[training], weights[training])
-        self._table = self._table_of(target)
-        if rated and self.task == "classification":
-            mass = np.bincount(y[training], weights[training], minlength=len(target.classes or ()))
-            self._table = dataclasses.replace(self._table, class_counts=mass)
-        self._spec = table_spec(self._options(seed, len(training)), self._table)
+        y, weights = rows.y[training], rows.weights[training]
+        options = self._options(seed, len(training))
+        self._fit_target(y, weights)
+        self._fit_inputs(rows, training, options)
+        if rated and target.classes is not None:
+            mass = np.bincount(y, weights, minlength=len(target.classes))
+            target = dataclasses.replace(target, class_counts=mass)
+        self._rated = target
+        self._spec = self._spec_of(options, target)
         self.network_ = self._new_network(seed)
 
     def _new_network(self, seed: int) -> Module:
         """The network before its training, at the base rate of its classes if they were counted."""
         with seeded(seed):
             net = build_network(self._spec)
-        if len(self._table.class_counts):
-            start_at_base_rate(net, self._spec, self._table)
+        if len(self._rated.class_counts):
+            start_at_base_rate(net, self._spec, self._rated)
         return net
 
-    def _table_of(self, target: EncodedTarget) -> EncodedTable:
-        found = self._inputs
-        return EncodedTable(
-            target.task, target.classes, found.features, found.embeddings, found.texts
-        )
-
-    def _expect_same_network(self, options: TableOptions, target: EncodedTarget):
-        if table_spec(options, self._table_of(target)) != self._spec:
+    def _expect_same_network(self, options, target: EncodedTarget):
+        if self._spec_of(options, target) != self._spec:
             raise ValueError(
                 "warm_start: the network that was trained before has other layers than the "
                 "parameters ask for now; set warm_start=False to begin anew"
             )
 
-    def _options(self, seed: int, rows: int) -> TableOptions:
-        """The parameters as the options of `cutaway train`."""
-        sizes = self.hidden_layer_sizes
-        sizes = (sizes,) if isinstance(sizes, numbers.Integral) else tuple(sizes)
-        return TableOptions(
-            layers=tuple(int(size) for size in sizes),
-            activation=self.activation,
-            dropout=self.dropout,
-            optimizer=self.optimizer,
-            lr=self.lr,
-            schedule=self.schedule,
-            weight_decay=self.weight_decay,
-            batch_size=None if self.batch_size is None else min(self.batch_size, rows),
-            epochs=self.max_iter,
-            validation=self.validation_fraction,
-            patience=self.n_iter_no_change,
-            seed=seed,
-        )
+    def _common_options(self, seed: int, rows: int) -> dict:
+        """The options that all kinds of data have."""
+        return {
+            "dropout": self.dropout,
+            "optimizer": self.optimizer,
+            "lr": self.lr,
+            "schedule": self.schedule,
+            "weight_decay": self.weight_decay,
+            "batch_size": None if self.batch_size is None else min(self.batch_size, rows),
+            "epochs": self.max_iter,
+            "validation": self.validation_fraction,
+            "patience": self.n_iter_no_change,
+            "seed": seed,
+        }
 
     def _expect_parameters(self):
         """Raise OptionError for parameters that the options would call by another name."""
@@ -223,7 +241,7 @@ class TableEstimator(BaseEstimator):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _trainer_for(self, options: TableOptions, rows: int, net=None) -> Trainer:
+    def _trainer_for(self, options: TrainingOptions, rows: int, net=None) -> Trainer:
         net = self.network_ if net is None else net
         return Trainer(
             net,
@@ -245,11 +263,11 @@ class TableEstimator(BaseEstimator):
         if self._incremental is None:
             constant = dataclasses.replace(options, schedule="constant")
             self._incremental = self._trainer_for(constant, len(rows))
-        x = self._inputs.encode(rows.x).astype(np.float32)
+        x = _typed(self._encode(rows.x), self.x_dtype)
+        given, named = self._fit_arguments(x, self._encoded_target(rows.y), rows.weights, options)
         self.history_ = self._incremental.fit(
-            x,
-            self._encoded_target(rows.y),
-            weights=rows.weights,
+            *given,
+            **named,
             more=1,
             batch_size=options.batch(len(rows)),
             seed=options.seed,
@@ -261,32 +279,24 @@ class TableEstimator(BaseEstimator):
     # what it is given
 
     def _checked(self, X, y, sample_weight, *, reset: bool) -> WeightedRows:
-        """The rows of a fit, as arrays of finite numbers or a polars frame."""
-        if is_frame(X):
-            if y is None:
-                raise ValueError(
-                    f"This {type(self).__name__} estimator requires y to be passed, but the target "
-                    "y is None."
-                )
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            y = column_or_1d(y, warn=True)
-            assert_all_finite(y, input_name="y")
-            check_consistent_length(X, y)
-            X = read_cells(X).frame
-        else:
-            X, y = validate_data(
-                self, X, y, reset=reset, dtype=np.float64, y_numeric=self.task == "regression"
-            )
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        return WeightedRows(X, np.asarray(y), weights).of_weight()
+        """The rows of a fit, checked."""
+        rows, y = self._read(X, y, reset=reset)
+        weights = _check_sample_weight(
+            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+        )
+        return WeightedRows(rows, np.asarray(y), weights).of_weight()
 
-    def _encoded(self, X) -> np.ndarray:
-        """Rows to predict as inputs of the network."""
-        if isinstance(self._inputs, FrameInputs):
-            validate_data(self, X, reset=False, skip_check_array=True)
-            return self._inputs.encode(X)
-        rows: Any = validate_data(self, X, reset=False, dtype=np.float64)
-        return self._inputs.encode(rows)
+    def _checked_target(self, X, y) -> np.ndarray:
+        """y (rows,), for rows that scikit-learn does not check together with it."""
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target "
+                "y is None."
+            )
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_consistent_length(X, y)
+        return y
 
     # what it tells
 
@@ -297,11 +307,13 @@ class TableEstimator(BaseEstimator):
         """
         check_is_fitted(self)
         x = self._encoded(X)
-        parts = []
-        with no_grad(), float64():
-            for start in range(0, len(x), BLOCK_ROWS):
-                block = x[start : start + BLOCK_ROWS].astype(np.float64)
-                padded = np.zeros((_power_of_two(len(block)), x.shape[1]))  # few programs
+        parts, most = [], _most_rows(math.prod(x.shape[1:]))
+        dtype = x.dtype if self.x_dtype == np.int32 else np.float64  # tokens, or numbers
+        with no_grad(), float64(), snapshot(self.network_, dtype=jnp.float64):
+            for start in range(0, len(x), most):
+                block = x[start : start + most]
+                rows = min(most, _power_of_two(len(block)))  # few programs
+                padded = np.zeros((rows, *x.shape[1:]), dtype)
                 padded[: len(block)] = block
                 parts.append(self.network_(padded).numpy()[: len(block)])
         return np.concatenate(parts)
@@ -310,15 +322,15 @@ class TableEstimator(BaseEstimator):
         """What the network makes of one row, as arithmetic: see `cutaway.explain`.
 
         Args:
-            row: a dict, a pandas Series, a frame of one row, or an array (features,).
+            row: of a table a dict, a pandas Series, a frame of one row, or an array (features,);
+                otherwise a text or a picture.
             y: its true label or value, for the loss and its gradients.
         """
         check_is_fitted(self)
-        columns = getattr(self._inputs, "columns", None)
-        x = self._encoded(one_row(row, columns)).astype(np.float32)
+        x = _typed(self._encoded(self._one_row(row)), self.x_dtype)
         target = None if y is None else self._encoded_target(self._known_target([y]))
         loss = None if y is None else loss_of(self._spec)
-        return explain(self.network_, x, target, loss=loss, names=self._inputs.features, symbol="z")
+        return explain(self.network_, x, target, loss=loss, names=self._names(x), symbol="z")
 
     def diagnose(self):
         """What is wrong with the training of the last `fit`, and what to change.
@@ -374,5 +386,15 @@ class TableEstimator(BaseEstimator):
         return self.network_._repr_html_() + self.history_._repr_html_()
 
 
+def _typed(x: np.ndarray, dtype) -> np.ndarray:
+    return x if dtype is None else x.astype(dtype, copy=False)
+
+
 def _power_of_two(rows: int) -> int:
-    return min(BLOCK_ROWS, 1 << max(3, (rows - 1).bit_length()))
+    return 1 << max(3, (rows - 1).bit_length())
+
+
+def _most_rows(numbers: int) -> int:
+    """Rows of so many numbers that are predicted at once: a power of two."""
+    fit = max(1, BLOCK_NUMBERS // max(1, numbers))
+    return min(BLOCK_ROWS, 1 << (fit.bit_length() - 1))

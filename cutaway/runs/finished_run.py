@@ -42,6 +42,7 @@ class Run:
     Example:
         >>> import cutaway as ct
         >>> run = ct.Run.open("runs/students")                            # doctest: +SKIP
+        >>> run = ct.Run.open("hf://me/students@v1")                      # doctest: +SKIP
         >>> run.evaluate("more_students.csv")["accuracy"]              # doctest: +SKIP
     """
 
@@ -66,10 +67,17 @@ class Run:
 
     @classmethod
     def open(cls, path) -> "Run":
-        """Load a run from its folder.
+        """Load a run from its folder, or from the Hub of Hugging Face.
+
+        Args:
+            path: the folder; or "hf://org/name" or "hf://org/name@revision", what `push_to_hub`
+                uploaded. Of its files only those of a run are downloaded, all of one commit, into
+                the cache of huggingface_hub; with HF_HUB_OFFLINE=1 they are read there. Nothing in
+                them is executed. `path` of the run is then the folder of that commit.
 
         Raises:
-            RunError: not a run, or unfinished, or one of its files is missing or damaged.
+            RunError: not a run, or unfinished, or one of its files is missing or damaged; no
+                connection and not in the cache.
         """
         folder = RunFolder.open(path)
         config = folder.read_config()

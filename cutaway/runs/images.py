@@ -50,6 +50,7 @@ from cutaway.train.blocks import expect_batch
 LARGEST = 96  # default limit of the image size: a good network then trains in minutes on two cores
 LARGEST_BYTES = 4 * 2**30  # of all decoded images, which stay in memory
 MEASURED = 5000  # images per set used for scores, if a set does not fit in memory
+SCALED = 20_000  # training images whose mean and deviation the network standardizes by
 SMALLEST_STAGE = 6  # minimum height and width in the last stage of a network
 
 
@@ -266,18 +267,9 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
     count = len(training) if stream is None else stream.rows
     expect_batch(options.batch(count), count)
     rows.target = class_target("class", classes, y[training] if stream is None else stream.y)
-    scaling = Normalize.fit(found.x[training[:20_000]])
+    scaling = Normalize.fit(found.x[training[:SCALED]])
     seed(options.seed)
-    spec = {
-        "model": options.model,
-        "loss": DEFAULT_LOSSES["multiclass"],
-        "channels": channels,
-        "outputs": len(classes),
-        "widths": stage_widths(options.width, _count_stages(min(size))),
-        "dropout": options.dropout,
-        "mean": [255 * m for m in scaling.mean],
-        "std": [255 * s for s in scaling.std],
-    }
+    spec = image_spec(options, size, len(classes), scaling)
     return Experiment(
         kind="images",
         source=str(path),
@@ -300,6 +292,28 @@ def prepare_images(path, options: ImageOptions | None = None, *, why: str = "") 
         skipped=skipped,
         known=found.known if known is None else known,
     )
+
+
+def image_spec(
+    options: ImageOptions, size, outputs: int, scaling: Normalize, *, unit: float = 255
+) -> dict:
+    """The spec of the network for images: JSON values, for `build_network`.
+
+    Args:
+        size: (height, width).
+        scaling: of the training images.
+        unit: the value of the pixels that `scaling` calls 1.
+    """
+    return {
+        "model": options.model,
+        "loss": DEFAULT_LOSSES["multiclass"],
+        "channels": len(scaling.mean),
+        "outputs": outputs,
+        "widths": stage_widths(options.width, _count_stages(min(size))),
+        "dropout": options.dropout,
+        "mean": [unit * m for m in scaling.mean],
+        "std": [unit * s for s in scaling.std],
+    }
 
 
 def _streamed(frame, sets, y, rows, options, transform):
@@ -338,9 +352,13 @@ def _shape(path, frame, options):
     folder = find_images(path)["train"]
     if options.size is not None:
         return expect_size(options.size), find_channels(folder)
-    sizes = common_size(folder)
+    return usual_size(common_size(folder)), find_channels(folder)
+
+
+def usual_size(sizes) -> tuple[int, int]:
+    """(height, width) to decode images of these sizes to: their own if it is one, and small."""
     size = next(iter(sizes)) if len(sizes) == 1 else (LARGEST, LARGEST)
-    return (size if max(size) <= LARGEST else (LARGEST, LARGEST)), find_channels(folder)
+    return size if max(size) <= LARGEST else (LARGEST, LARGEST)
 
 
 def _count_stages(edge: int) -> int:

@@ -29,7 +29,7 @@ def push_to_hub(
 ) -> str:
     """Upload a network or a run to the Hub of Hugging Face, with a model card.
 
-    A run stays one: what is downloaded opens with `Run.open`. Neither rows of the data nor folders
+    A run stays one, which `Run.open("hf://org/name")` opens. Neither rows of the data nor folders
     of this machine are uploaded; names of columns and classes, vocabularies, means and scores are.
 
     Args:
@@ -41,8 +41,8 @@ def push_to_hub(
         message: of the commit.
 
     Returns:
-        the address with its commit: "hf://org/name@7b0f...", which `load_weights` and
-        `load_into` take.
+        the address with its commit: "hf://org/name@7b0f...", which `load_weights`, `load_into`
+        and, of a run, `Run.open` take.
 
     Raises:
         OptionError: neither a Module nor a Run; not "org/name".
@@ -161,9 +161,8 @@ Predicts `{config["target"]}` ({config["task"]}, {config["kind"]}), trained on {
 
 ```python
 import cutaway as ct
-from huggingface_hub import snapshot_download
 
-run = ct.Run.open(snapshot_download("{repo}"))
+run = ct.Run.open("hf://{repo}")
 predictions, notes = run.predict("new_data")
 ```
 

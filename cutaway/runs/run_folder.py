@@ -21,8 +21,12 @@ from cutaway.runs.damage import explaining_damage
 from cutaway.runs.own_files import remember
 from cutaway.runs.schema import Authorship, Config, expect_numbers, read_form
 from cutaway.train.checkpoint import read_state
+from cutaway.weights.hub import fetch_files, hub_address
 
 MAY_CHANGE = {"format", "cutaway", "options.epochs", "options.skip_unreadable", "skipped_files"}
+# what `push_to_hub` uploads of a run: the first ones make it one
+ON_HUB = ("config.json", "manifest.json", "preprocessing.json", "weights.safetensors")
+ALSO_ON_HUB = ("metrics.json", "history.csv")
 FORMAT = 3  # of the files in a run folder: raised when older runs would be misread
 
 
@@ -184,10 +188,15 @@ class RunFolder:
     def open(cls, path) -> "RunFolder":
         """The folder of a finished run.
 
+        Args:
+            path: the folder; or "hf://org/name[@revision]", whose files come into the cache.
+
         Raises:
-            RunError: no such folder, not a run, or its training has not finished.
+            RunError: no such folder, not a run, or its training has not finished; see
+                weights.fetch_from_hub.
         """
-        folder = cls(path)
+        address = None if os.path.isdir(path) else hub_address(path)
+        folder = cls(path if address is None else fetch_files(address, ON_HUB, ALSO_ON_HUB))
         if not os.path.isdir(folder.path):
             near = (
                 [p.name for p in folder.path.parent.glob("*/")]

@@ -153,7 +153,8 @@ class TextRows(Preprocessing):
             what = "skipped" if with_target else "no prediction"
             notes.append(f"{self.column}: {_row_list(numbers[empty])} without words, {what}")
         chosen = frame[rows]
-        x, truncated = self._encode(chosen[self.column], empty[rows])
+        texts = as_texts(chosen[self.column])
+        x, truncated = encode_texts(texts, self.tokenizer, self.length, empty[rows])
         if truncated:
             notes.append(
                 f"{self.column}: {truncated:,} of {len(rows):,} texts were truncated to "
@@ -161,19 +162,6 @@ class TextRows(Preprocessing):
             )
         y = self.target.encode(chosen[self.target.name]) if with_target else None
         return TableArrays(x, y, rows, notes)
-
-    def _encode(self, series, empty):
-        size = len(series) * self.length * np.dtype(np.int32).itemsize
-        expect_bytes(size, f"{len(series):,} texts of {self.length:,} tokens each are large")
-        x = np.zeros((len(series), self.length), np.int32)
-        worded = np.flatnonzero(~empty)
-        if not len(worded):
-            return x, 0
-        texts = as_texts(series)
-        with warnings.catch_warnings(action="ignore"):  # a note reports truncated texts
-            tokens = self.tokenizer.encode([texts[k] for k in worded], most_tokens=self.length)
-        x[worded, : tokens.ids.shape[1]] = tokens.ids
-        return x, tokens.truncated
 
     def _expect_column(self, frame, name):
         if name not in frame.columns:
@@ -221,10 +209,39 @@ class TextExperiment(Experiment):
     """Experiment on texts, with batches of texts of similar length."""
 
     def fit_inputs(self, y):
-        x = self.x[self.training]
-        lengths = (x != 0).sum(axis=1)
-        tokens = Tokens(x, lengths.astype(np.int32), 0, 0)
-        return (TokenStream(tokens, y[self.training], block_rows=8 * self.batch_size),), None
+        return (token_stream(self.x[self.training], y[self.training], self.batch_size),), None
+
+
+def encode_texts(texts: list[str], tokenizer: Tokenizer, length: int, empty):
+    """((texts, length) int32 token ids, how many texts were truncated).
+
+    Args:
+        empty: (texts,) booleans: those that become a row of padding.
+    """
+    size = len(texts) * length * np.dtype(np.int32).itemsize
+    expect_bytes(size, f"{len(texts):,} texts of {length:,} tokens each are large")
+    x = np.zeros((len(texts), length), np.int32)
+    worded = np.flatnonzero(~empty)
+    if not len(worded):
+        return x, 0
+    with warnings.catch_warnings(action="ignore"):  # a note reports truncated texts
+        tokens = tokenizer.encode([texts[k] for k in worded], most_tokens=length)
+    x[worded, : tokens.ids.shape[1]] = tokens.ids
+    return x, tokens.truncated
+
+
+def token_stream(x, y, batch_size: int, weights=None) -> TokenStream:
+    """The stream that trains on encoded texts.
+
+    Args:
+        x: (texts, length) token ids.
+        y: (texts, ...) targets.
+        batch_size: of the training.
+        weights: (texts,) of the texts; None: all count equally.
+    """
+    lengths = (x != 0).sum(axis=1)
+    tokens = Tokens(x, lengths.astype(np.int32), 0, 0)
+    return TokenStream(tokens, y, block_rows=8 * batch_size, weights=weights)
 
 
 def prepare_text(
@@ -246,19 +263,14 @@ def prepare_text(
     expect_batch(options.batch(len(training)), len(training))
     train_frame = frame[training]  # fitted on the training rows alone: no leakage
     fitted = found.whole.refit(train_frame[target])
-    preprocessing = _fit(train_frame, column, fitted, options)
-    preprocessing.reading = found.reading
+    tokenizer, length = fit_tokenizer(as_texts(train_frame[column]), options)
+    preprocessing = TextRows(column, options.tokens, tokenizer, length, fitted, found.reading)
     arrays = preprocessing.transform(frame)
     test_set, test_notes = make_test_set(arrays.x, arrays.targets, found.test, "texts")
     seed(options.seed)
-    task = preprocessing.task
-    spec = {
-        "model": f"text_{options.model}",
-        "loss": DEFAULT_LOSSES[task],
-        "tokens": preprocessing.tokenizer.size,
-        "outputs": len(preprocessing.class_names()) if task == "multiclass" else 1,
-        "dropout": options.dropout,
-    }
+    spec = text_spec(
+        options, preprocessing.tokenizer.size, preprocessing.task, preprocessing.outputs
+    )
     return TextExperiment(
         kind="text",
         source=str(path) if isinstance(path, str | Path) else IN_MEMORY,
@@ -278,6 +290,22 @@ def prepare_text(
         why=why,
         known=(frame.select(target, column), training),
     )
+
+
+def text_spec(options: TextOptions, tokens: int, task: str, outputs: int) -> dict:
+    """The spec of the network for texts: JSON values, for `build_network`.
+
+    Args:
+        tokens: size of the vocabulary.
+        outputs: of the network.
+    """
+    return {
+        "model": f"text_{options.model}",
+        "loss": DEFAULT_LOSSES[task],
+        "tokens": tokens,
+        "outputs": outputs,
+        "dropout": options.dropout,
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -393,14 +421,14 @@ def _columns(frame, names, target, options):
     return found[0], target
 
 
-def _fit(frame, column, target, options) -> TextRows:
-    texts = as_texts(frame[column])
+def fit_tokenizer(texts: list[str], options: TextOptions) -> tuple[Tokenizer, int]:
+    """(tokenizer of these training texts, tokens per row)."""
     tokenizer = Tokenizer.train(texts, kind=options.tokens, size=options.vocabulary)
     length = options.length
     if length is None:
         lengths = np.sort(tokenizer.encode(texts).lengths)
         length = min(MAX_LENGTH, int(lengths[math.ceil(0.99 * len(lengths)) - 1]))
-    return TextRows(column, options.tokens, tokenizer, length, target)
+    return tokenizer, length
 
 
 def _row_list(numbers) -> str:

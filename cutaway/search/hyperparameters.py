@@ -14,6 +14,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -33,8 +34,10 @@ from cutaway.files.writing import explaining_write
 from cutaway.runs import prepare
 from cutaway.runtime import device
 from cutaway.search.result import Tuned, finish
+from cutaway.search.shared_study import SharedStudy, search_together, train_again
 from cutaway.search.study import import_optuna, open_space, study_of
 from cutaway.search.trial import run_trial
+from cutaway.search.trial_loggers import expect_loggers
 
 TEST = 0.2  # fraction of the rows for the test set
 FORMAT = 2  # 1 had no checksums of trials
@@ -55,6 +58,8 @@ def tune(
     out=None,
     kind: str | None = None,
     jobs: int = 1,
+    log=(),
+    study=None,
     on_trial=None,
     **given,
 ) -> Tuned:
@@ -69,6 +74,12 @@ def tune(
         trials: number of trials, including those of earlier calls with the same `out`.
         out: folder of the search; None: runs/NAME-tune. If it holds this search, it is resumed.
         jobs: number of parallel processes; more than one requires a path as data.
+        log: names of loggers that write each trial as a run of its own, in the group of the
+            search: "csv", "tensorboard", "wandb", "mlflow"; see cutaway.train.loggers.
+        study: where several machines that make the same call meet: path of a journal file on a disk
+            that all can write to, or the URL of a database such as postgresql://user@host/name.
+            `trials` then counts those of all; each machine has an `out` of its own, and ends with
+            the whole result. None: a study in `out`, for this process alone.
         on_trial: function of the list of Optuna's finished trials, called after each trial.
         given: options that are fixed for all trials; by default test=0.2.
 
@@ -84,6 +95,12 @@ def tune(
     """
     expect_range(trials, what="trials", least=1)
     expect_range(jobs, what="jobs", least=1)
+    if study is not None and jobs > 1:
+        raise OptionError(
+            f"{jobs} jobs with a study that is shared",
+            expected="one process for each call",
+            fix="omit jobs, and make the call as often as there are to be processes",
+        )
     data = unpiped(data)
     if jobs > 1 and not isinstance(data, str | Path | None):
         raise OptionError(
@@ -91,46 +108,69 @@ def tune(
             expected="a path, which every process can read",
             fix="write the table to a file, or omit jobs",
         )
+    expect_loggers(log)
     import_optuna()
     given = {"test": TEST, **given}
     asked = {"target": target, "kind": kind, **given}
     base = prepare(data, target, kind=kind, **given)
     base = base.with_options(dataclasses.replace(base.options, epochs=base.epochs))
     space = open_space(base, given)
-    out = Path("runs", f"{_plain(Path(base.source).stem)}-tune") if out is None else Path(out)
+    name = f"{_plain(Path(base.source).stem)}-tune"
+    if study is not None:
+        name += f"-{_plain(platform.node())}-{os.getpid()}"
+    out = Path("runs", name) if out is None else Path(out)
     began = time.perf_counter()
     with _alone(out):
-        is_new = _begin(out, base, asked, space)
-        study = study_of(out, base, space)
-        study.forget_unfinished()
+        config = _config(base, asked, space)
+        # before the folder is written: a study that cannot be reached leaves none behind
+        shared = None if study is None else _shared(study, base, space, config)
+        is_new = _begin(out, config)
+        found = study_of(out, base, space) if shared is None else shared
+        found.forget_unfinished()
+        report = on_trial or (lambda trials: None)
         try:
-            _search(out, base, study, data, asked, trials, jobs, on_trial)
+            if shared is not None:
+                search_together(base, shared, trials, out / "trials", log, report)
+            else:
+                _search(out, base, found, data, asked, trials, jobs, log, report)
         except Exception:
             with contextlib.suppress(OSError, CutawayError):  # the disk may be read-only, or gone
-                if is_new and not study.trials():
+                if is_new and not found.trials():
                     shutil.rmtree(out / "trials", ignore_errors=True)
                     for path in out.iterdir():
                         if path.is_file() and path.name != owner.NAME:
                             path.unlink()
             raise
-        return finish(out, base, study, wanted=trials, seconds=time.perf_counter() - began)
+        again = None if shared is None else train_again
+        seconds = time.perf_counter() - began
+        return finish(out, base, found, wanted=trials, seconds=seconds, train_again=again)
 
 
-def _search(out, base, study, data, asked, trials, jobs, on_trial):
+def _shared(source, base, space, config: dict) -> SharedStudy:
+    return SharedStudy(
+        source,
+        space,
+        config={name: value for name, value in config.items() if name != "data"},
+        higher_is_better=base.options.MONITOR != "val_loss",
+        epochs=base.epochs,
+        seed=base.options.seed,
+    )
+
+
+def _search(out, base, study, data, asked, trials, jobs, log, report):
     """Run trials until there are enough, or until interrupted."""
-    report = on_trial or (lambda found: None)
     places = _left(study, trials)
     with contextlib.suppress(KeyboardInterrupt):
         if jobs > 1 and len(places) > 1:
             if places[0] == 0:  # the default first: the others are compared with it
-                if not run_trial(base, study, 0, out / "trials"):
+                if not run_trial(base, study, 0, out / "trials", log):
                     return
                 places = places[1:]
                 report(study.trials())
-            _run_workers(out, study, data, asked, places, jobs, report)
+            _run_workers(out, study, data, asked, places, jobs, log, report)
             return
         for place in places:
-            if not run_trial(base, study, place, out / "trials"):
+            if not run_trial(base, study, place, out / "trials", log):
                 return
             report(study.trials())
 
@@ -140,7 +180,7 @@ def _left(study, trials) -> list:
     return [place for place in range(trials) if place not in done]
 
 
-def _run_workers(out, study, data, asked, places, jobs, report):
+def _run_workers(out, study, data, asked, places, jobs, log, report):
     """The same in several processes, each with part of the trials."""
     workers, outputs, seen = [], [], len(study.trials())
     for k in range(min(jobs, len(places))):
@@ -149,6 +189,7 @@ def _run_workers(out, study, data, asked, places, jobs, report):
             "data": None if data is None else str(data),
             "asked": asked,
             "places": places[k::jobs],
+            "log": list(log),
             "device": device().kind,
             "max_bytes": given_max_bytes(),
         }
@@ -199,8 +240,8 @@ def _run_workers(out, study, data, asked, places, jobs, report):
         )
 
 
-def _begin(out, base, asked, space) -> bool:
-    """Create the folder, or check that it holds this search; returns whether it is new."""
+def _config(base, asked, space) -> dict:
+    """What is searched, as JSON values."""
     config = {
         "format": FORMAT,
         "kind": base.kind,
@@ -209,7 +250,11 @@ def _begin(out, base, asked, space) -> bool:
         "asked": asked,
         "space": {name: dataclasses.asdict(one) for name, one in space.items()},
     }
-    config = json.loads(json.dumps(config))
+    return json.loads(json.dumps(config))
+
+
+def _begin(out, config: dict) -> bool:
+    """Create the folder, or check that it holds this search; returns whether it is new."""
     manifest, name = Manifest(out), "search.json"
     if (out / name).exists():
         content = manifest.read(name)

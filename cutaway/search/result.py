@@ -92,8 +92,12 @@ class Tuned:
         return f"Tuned({str(self.path)!r}, {len(self.summary['trials'])} trials)"
 
 
-def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
+def finish(out, base, study, *, wanted: int, seconds: float, train_again=None) -> Tuned:
     """Copy the best run and the default run, score both on the test set, and write the report.
+
+    Args:
+        train_again: function (base, trial, path) for a trial whose run is on another machine;
+            None: all are here.
 
     Raises:
         RunError: no trial completed.
@@ -118,7 +122,10 @@ def finish(out, base, study, *, wanted: int, seconds: float) -> Tuned:
         if trial is None:
             shutil.rmtree(out / name, ignore_errors=True)
             continue
-        _put(out / "trials" / f"{_number(trial):03d}", out / name)
+        source = out / "trials" / f"{_number(trial):03d}"
+        if train_again is not None and not source.exists():
+            train_again(base, trial, source)
+        _put(source, out / name)
         scores[name] = _scores(base, out / name)
     summary = {
         "title": f"{Path(base.source).name} → {base.target}",

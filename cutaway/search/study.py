@@ -73,30 +73,39 @@ class Study:
         self.waited = epochs // 4
         self._seed = seed
         self.path = Path(path)
+        self._study = self._open()
+
+    def _open(self):
+        """Optuna's study, which is made if it does not exist."""
         before = read_database(self.path)
-        with explaining_database(self.path):
+        with self._explaining():
             storage = self.optuna.storages.RDBStorage(
-                f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
+                f"sqlite:///{self.path}", engine_kwargs={"connect_args": {"timeout": 60}}
             )
-            self._study = self.optuna.create_study(
+            study = self.optuna.create_study(
                 storage=storage,
                 study_name=STUDY,
-                direction="maximize" if higher_is_better else "minimize",
+                direction="maximize" if self.higher_is_better else "minimize",
                 load_if_exists=True,
             )
-            found = self._study.get_trials(deepcopy=False)
-            attributes = self._study.user_attrs
+            found = study.get_trials(deepcopy=False)
+            attributes = study.user_attrs
         if SUM not in attributes and not found:
             now = read_database(self.path)
-            self._study.set_user_attr(SUM, now.schema)
+            study.set_user_attr(SUM, now.schema)
         elif attributes.get(SUM) != before.schema:
             raise damaged(self.path, "its schema is not what was written")
         expect_whole_trials(self.path, found, at_least=before.trials)
+        return study
+
+    def _explaining(self):
+        """Context in which what the storage raises is a RunError."""
+        return explaining_database(self.path)
 
     def trials(self) -> list:
         """The finished trials, in the order of their ends: completed, pruned or failed, but not
         interrupted. user_attrs["place"] is the index of each, from 0."""
-        with explaining_database(self.path):
+        with self._explaining():
             found = [
                 t
                 for t in self._study.get_trials(deepcopy=False)
@@ -107,7 +116,7 @@ class Study:
     def forget_unfinished(self) -> None:
         """Discard trials that a killed process left running."""
         state = self.optuna.trial.TrialState
-        with explaining_database(self.path):
+        with self._explaining():
             for trial in self._study.get_trials(deepcopy=False, states=(state.RUNNING,)):
                 self._study._storage.set_trial_user_attr(trial._trial_id, "interrupted", True)
                 self._study.tell(trial.number, state=state.FAIL)
@@ -120,7 +129,7 @@ class Study:
                 numbers as one that was not interrupted.
         """
         values = {name: one.first() for name, one in self.space.items()}
-        with explaining_database(self.path):
+        with self._explaining():
             if place == 0:
                 self._study.enqueue_trial(values)
             self._study.sampler = self.optuna.samplers.TPESampler(
@@ -128,17 +137,17 @@ class Study:
             )
             trial = self._study.ask()
             trial.set_user_attr("place", place)
-            return trial, {name: _draw(trial, name, one) for name, one in self.space.items()}
+            return trial, {name: draw(trial, name, one) for name, one in self.space.items()}
 
     def report(self, trial, value: float, epoch: int) -> None:
         """Record the best value of a trial up to an epoch."""
-        with explaining_database(self.path):
+        with self._explaining():
             trial.report(value, epoch)
 
     def tell(self, trial, value=None, **summary) -> None:
         """Record how a trial ended: with a value, or pruned, failed or interrupted, as a key of
         `summary` says."""
-        with explaining_database(self.path):
+        with self._explaining():
             self._tell(trial, value, summary)
 
     def _tell(self, trial, value, summary: dict) -> None:
@@ -208,7 +217,8 @@ class Study:
         return dict(sorted(named.items(), key=lambda pair: -pair[1]))
 
 
-def _draw(trial, name, one):
+def draw(trial, name: str, one):
+    """The value of an option that the sampler draws for a trial."""
     if isinstance(one, Choice):
         return trial.suggest_categorical(name, one.values)
     if isinstance(one, Integer):

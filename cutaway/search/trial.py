@@ -5,6 +5,7 @@ import math
 import shutil
 
 from cutaway.errors import CutawayError, DataError, OptionError, RunError, TrainingError
+from cutaway.search.trial_loggers import log_result, trial_loggers
 from cutaway.train import Callback
 
 
@@ -37,22 +38,25 @@ class Pruning(Callback):
             trainer.stop("worse than the median of earlier trials")
 
 
-def run_trial(base, study, place: int, folder) -> bool:
+def run_trial(base, study, place: int, folder, log=()) -> bool:
     """Ask the study for a trial, train it, and report the result; False if it was interrupted.
 
     Args:
         base: Experiment with the default options.
         place: index of the trial; see Study.ask.
         folder: of the trials' runs.
+        log: names of loggers that write each trial.
 
     Raises:
         CutawayError: the default options do not fit the data.
         RunError: the run or the study cannot be written.
     """
     trial, values = study.ask(place)
+    place = trial.user_attrs["place"]
     path = folder / f"{place + 1:03d}"
     try:
-        summary, value = _train(base, study, trial, values, path)
+        with trial_loggers(log, folder.parent, place + 1, values) as loggers:
+            summary, value = _train(base, study, trial, values, path, loggers)
     except BaseException as error:  # an unfinished trial would look like a running one
         shutil.rmtree(path, ignore_errors=True)
         if isinstance(error, KeyboardInterrupt):
@@ -78,7 +82,7 @@ def _is_of_the_options(error: BaseException, place: int) -> bool:
     return place > 0 or not isinstance(error, DataError | OptionError)
 
 
-def _train(base, study, trial, values, path):
+def _train(base, study, trial, values, path, loggers):
     """(summary, value) of the trial; the run is saved in `path`."""
     options = base.options.drawn(values)
     experiment = base.with_options(options)
@@ -86,15 +90,17 @@ def _train(base, study, trial, values, path):
     monitor = options.MONITOR
     pruning = Pruning(study, trial, monitor)
     shutil.rmtree(path, ignore_errors=True)  # left by a search that was killed
-    run = experiment.train(path, callbacks=[pruning], progress=False)
+    run = experiment.train(path, callbacks=[pruning, *loggers], progress=False)
     shutil.rmtree(run.folder.checkpoints, ignore_errors=True)  # trials are not resumed
     summary = {"epochs": run.metrics["epochs"], "seconds": run.metrics["seconds"]}
     summary["parameters"] = run.metrics["parameters"]
     summary["validation"] = run.metrics["validation"]
+    value = pruning.best
     if run.metrics["stopped"] == "interrupted":
-        return {"interrupted": True}, None
-    if pruning.best is None:
+        summary, value = {"interrupted": True}, None
+    elif pruning.best is None:
         raise TrainingError(f"{monitor} was never a finite number")
-    if pruning.pruned:
-        return summary | {"pruned": run.metrics["epochs"]}, None
-    return summary, pruning.best
+    elif pruning.pruned:
+        summary, value = summary | {"pruned": run.metrics["epochs"]}, None
+    log_result(loggers, monitor, pruning.best, run.metrics["epochs"], summary)
+    return summary, value

@@ -28,7 +28,7 @@ def work(task: dict) -> int:
     out = Path(task["out"])
     study = study_of(out, base, open_space(base, asked))
     for place in task["places"]:
-        if not run_trial(base, study, place, out / "trials"):
+        if not run_trial(base, study, place, out / "trials", task["log"]):
             return 130
     return 0
 

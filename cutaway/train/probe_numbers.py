@@ -4,6 +4,7 @@ Each function works on JAX arrays inside a compiled program, or on NumPy arrays 
 """
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +14,8 @@ from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter, Stateful
 
 SATURATED = 0.05  # a slope below this fraction of the function's largest slope
-SAMPLE = 1024  # number of elements for quantiles
+SAMPLE = 1024  # number of elements for quantiles and histograms
+BINS = 30  # of a histogram
 
 
 def own_parameters(module) -> list:
@@ -60,12 +62,12 @@ def raw_of(found, moves) -> dict:
     return raw
 
 
-def numbers_of(location, raw) -> dict:
+def numbers_of(location, raw) -> dict[str, Any]:
     """The statistics of a location from its arrays."""
     out = raw["out"]
     off = out == 0
     size = sum(g.size for g in raw["grads"])
-    numbers = {
+    numbers: dict[str, Any] = {
         "mean": out.mean(),
         "std": out.std(),
         "sample": _sample(out),
@@ -83,6 +85,10 @@ def numbers_of(location, raw) -> dict:
         "weight_grad": _norm(raw["weight_grads"]),
         "update": _norm(raw["changes"]) / (weight + (weight == 0)),
         "rates": raw["rates"],
+        "samples": {
+            "weight": [_sample(a) for a in raw["weights"]],
+            "weight_grad": [_sample(a) for a in raw["weight_grads"]],
+        },
         "damped": sum(raw["damped"]) / max(1, len(raw["damped"])) if raw["damped"] else math.nan,
     }
     # the vectors of a table are no units
@@ -91,15 +97,27 @@ def numbers_of(location, raw) -> dict:
     return numbers
 
 
-def finished(numbers: dict) -> dict:
-    """The statistics as floats, with quantiles of the samples: sorting is slow to compile."""
+def finished(numbers: dict[str, Any]) -> dict[str, Any]:
+    """The statistics as floats, with quantiles of the samples: sorting is slow to compile.
+
+    Of layers with weights also "histograms": see `histogram`.
+    """
+    samples = numbers.pop("samples", {})
     sample, rates = numbers.pop("sample"), numbers.pop("rates", None)
-    found = {name: float(value) for name, value in numbers.items()}
+    found: dict[str, Any] = {name: float(value) for name, value in numbers.items()}
     with np.errstate(all="ignore"):
         found["low"], found["high"] = np.quantile(sample, (0.01, 0.99)).tolist()
     if rates is not None:
         found["step_size"] = float(np.median(np.concatenate(rates))) if rates else 0.0
-    return found
+    drawn = {name: histogram(values) for name, values in samples.items()}
+    return found | {"histograms": {name: one for name, one in drawn.items() if one is not None}}
+
+
+def histogram(samples: list) -> tuple[np.ndarray, np.ndarray] | None:
+    """(counts (BINS,), edges (BINS + 1,)) of all values; None if none of them is finite."""
+    values = np.concatenate([np.ravel(one) for one in samples]) if samples else np.zeros(0)
+    values = values[np.isfinite(values)].astype(np.float64)
+    return np.histogram(values, BINS) if values.size else None
 
 
 def _saturated(function, out, slope):

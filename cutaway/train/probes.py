@@ -59,6 +59,25 @@ class Layer:
     follows: tuple[str, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True)
+class WeightHistogram:
+    """How the weights of a layer, or their gradients, were distributed at one moment.
+
+    Attributes:
+        step: of the optimizer.
+        layer: path.
+        name: "weight" or "weight_grad".
+        counts: (bins,) of about 1,000 elements of each array, spread evenly over it.
+        edges: (bins + 1,).
+    """
+
+    step: int
+    layer: str
+    name: str
+    counts: np.ndarray
+    edges: np.ndarray
+
+
 class Probes(Callback):
     """Measures the layers of a network at the start of training, at intervals, and at the end.
 
@@ -82,6 +101,8 @@ class Probes(Callback):
             which limits their steps), units_apart (largest difference between the incoming
             weights of a unit and those of the first, over the largest norm; 0: all equal). NaN
             where a statistic is undefined.
+        histograms: of the weights and their gradients, a WeightHistogram for each moment, layer and
+            kind; not in checkpoints.
         spent: seconds of measuring in the last fit, without compilation.
 
     Example:
@@ -110,6 +131,7 @@ class Probes(Callback):
         self.x, self.y = to_device(*map_leaves(lambda leaf: np.asarray(leaf)[rows], (x, y)))
         self.fraction = fraction
         self.rows: list[dict] = []
+        self.histograms: list[WeightHistogram] = []
         self._step: ProbedStep | None = None  # of the last trainer
         self._locations = []
         self._compiling: Future | None = None
@@ -117,6 +139,7 @@ class Probes(Callback):
 
     def _clear(self):
         self.rows.clear()
+        self.histograms.clear()
         self.spent = self._paused = 0.0  # seconds of measuring
         self._cost = math.inf  # seconds of the fastest measurement: the first is slow
         self._is_running = False
@@ -223,6 +246,11 @@ class Probes(Callback):
         self._last_step = step
         self._moments += 1
         self.rows += _rows(step, epoch, loss, top, program.locations, found)
+        self.histograms += [
+            WeightHistogram(step, at.path, name, *drawn)
+            for at, numbers in zip(program.locations, found, strict=True)
+            for name, drawn in numbers["histograms"].items()
+        ]
         seconds = time.perf_counter() - began
         self._cost = min(self._cost, seconds)
         self.spent += seconds
@@ -244,6 +272,7 @@ class Probes(Callback):
     def forget_after(self, step: int) -> None:
         """Drop the rows of later steps: the training went back."""
         self.rows[:] = [row for row in self.rows if row["step"] <= step]
+        self.histograms[:] = [one for one in self.histograms if one.step <= step]
         self._last_step = self.rows[-1]["step"] if self.rows else -1
 
     def thin(self) -> None:
@@ -251,6 +280,7 @@ class Probes(Callback):
         steps = self.steps
         dropped = set(steps[1:-1:2])
         self.rows[:] = [row for row in self.rows if row["step"] not in dropped]
+        self.histograms[:] = [one for one in self.histograms if one.step not in dropped]
 
     # for checkpoints
 

@@ -305,6 +305,7 @@ class Trainer:
             self.average.restart()
         self.remember()
         shared = sharing_fit(self.program)
+        ended_by: BaseException | None = None
         with Interruption() as interruption, self.program.computing(), shared:
             try:
                 for callback in self.callbacks:
@@ -326,6 +327,9 @@ class Trainer:
                     with self.program.in_mode(True):  # in this thread: others may predict
                         self._rows = self._rows.next_epoch()
                         runner.run(self._rows.training, self._rows.validation)
+            except BaseException as error:
+                ended_by = error
+                raise
             finally:
                 if self._running is not None:
                     self._running.end()
@@ -334,8 +338,30 @@ class Trainer:
                     net.eval()
                 if self.average is not None:
                     self.average.apply()
-                for callback in self.callbacks:
-                    callback.on_end(self)
+                self._end_callbacks(ended_by)
+
+    def _end_callbacks(self, ended_by: BaseException | None) -> None:
+        """Call on_end of all callbacks; what they raise is raised when each was called.
+
+        The first error is raised, with the others as its notes; if an error ended the fit it is
+        the first. An interruption, such as Ctrl-C, comes before errors.
+
+        Args:
+            ended_by: the error that ended the fit, which the caller raises; None: there was none.
+        """
+        failures: list[BaseException] = []
+        for callback in self.callbacks:
+            try:
+                callback.on_end(self)
+            except BaseException as error:
+                failures.append(error)
+        interruptions = [error for error in failures if not isinstance(error, Exception)]
+        first = next(iter([*interruptions, *([ended_by] if ended_by else []), *failures]), None)
+        for error in failures:
+            if first is not None and error is not first:
+                first.add_note(f"also at the end of the fit: {type(error).__name__}: {error}")
+        if first is not None and first is not ended_by:
+            raise first
 
     def _current(self) -> EpochRunner:
         """What runs the program as it is now."""

@@ -24,6 +24,7 @@ _ADDRESS = re.compile(
     r"hf://(?P<repo>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>[^/@#]+))?(/(?P<file>[^#]+))?"
     r"(?P<any>#any)?"
 )
+_REACHED = "check the address; for a private one log in with `hf auth login`, or set HF_TOKEN"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -120,6 +121,56 @@ def pinned(source: str) -> str:
     return str(dataclasses.replace(address, revision=commit, file=file))
 
 
+def hub_address(source) -> str | None:
+    """The address that a text or a path is, "hf:/org/name" too, as pathlib has it; None: none.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from cutaway.weights.hub import hub_address
+        >>> hub_address(Path("hf://org/name@v1")), hub_address("runs/students")
+        ('hf://org/name@v1', None)
+    """
+    text = source.as_posix() if isinstance(source, Path) else str(source)
+    match = re.match("hf:/+", text)
+    return None if match is None else HUB + text[match.end() :]
+
+
+def fetch_files(source: str, needed: tuple[str, ...], wanted: tuple[str, ...]) -> Path:
+    """The folder in the cache with these files of one commit; others are not downloaded.
+
+    Args:
+        source: "hf://org/name" or "hf://org/name@revision".
+        needed: names of the files; the first decides which commit a revision is.
+        wanted: names of files that may be missing.
+
+    Raises:
+        OptionError: another form of address.
+        RunError: see `fetch_from_hub`.
+    """
+    address = HubAddress.parsed(source)
+    if address.file is not None:
+        raise OptionError(
+            f"{source} names a file",
+            expected="hf://org/name or hf://org/name@revision",
+            fix=f"omit /{address.file}",
+        )
+    package = hub_package()
+    download = _downloading(package, address)
+    folder, revision = Path(), address.revision
+    fix = f"{_REACHED}; weights alone, without {', '.join(needed)}, are for ct.load_weights"
+    with _explaining(str(address), "be fetched", fix):
+        for name in needed:
+            path = Path(download(filename=name, revision=revision))
+            folder = path.parent  # .../snapshots/COMMIT
+            revision = folder.name
+        for name in wanted:
+            known = package.try_to_load_from_cache(address.repo, name, revision=revision)
+            if known is None:  # neither there nor known to be missing
+                with contextlib.suppress(OSError, package.errors.EntryNotFoundError):
+                    download(filename=name, revision=revision)
+    return folder
+
+
 def hub_package():
     """The package huggingface_hub.
 
@@ -163,14 +214,8 @@ def upload(
 def _fetch(address: HubAddress) -> tuple[Path, str]:
     """The file of an address in the cache, and its path in the repository."""
     package = hub_package()
-    download = functools.partial(
-        package.hf_hub_download,
-        address.repo,
-        library_name="cutaway",
-        library_version=cutaway.__version__,
-    )
-    fix = "check the address; for a private one log in with `hf auth login`, or set HF_TOKEN"
-    with _explaining(str(address), "be fetched", fix):
+    download = _downloading(package, address)
+    with _explaining(str(address), "be fetched", _REACHED):
         *first, last = FILES if address.file is None else (address.file,)
         for file in first:
             try:
@@ -191,6 +236,16 @@ def _fetch(address: HubAddress) -> tuple[Path, str]:
             except (OSError, package.errors.EntryNotFoundError):
                 continue  # offline, or there is none
     return path, file
+
+
+def _downloading(package, address: HubAddress):
+    """hf_hub_download for the repository of an address."""
+    return functools.partial(
+        package.hf_hub_download,
+        address.repo,
+        library_name="cutaway",
+        library_version=cutaway.__version__,
+    )
 
 
 @contextlib.contextmanager

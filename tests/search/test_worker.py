@@ -16,6 +16,7 @@ def test_a_worker_ends_when_the_process_that_started_it_is_killed(tmp_path):
         "data": str(students_path()),
         "asked": asked,
         "places": list(range(10_000)),
+        "log": [],
         "device": "cpu",
         "max_bytes": None,
     }

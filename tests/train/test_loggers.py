@@ -21,6 +21,7 @@ from cutaway.train import loggers as loggers_package
 from cutaway.train.loggers import LOGGERS, Logger
 from cutaway.train.loggers.job_thread import JobThread
 
+GRADS_AND_WEIGHTS = ("weight", "weight_grad")
 PAGE = Path(__file__).parents[2] / "docs" / "loggers.md"
 SPECIFIC = [name for name in LOGGERS if LOGGERS[name].modules]
 
@@ -137,6 +138,25 @@ def finished_records(path):
     raise AssertionError(f"{path} was not finished: {len(records)} records")
 
 
+def test_tensorboard_s_own_reader_finds_histograms_of_weights_and_gradients(tmp_path):
+    importable("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    trainer, probes = logged(ct.loggers.TensorBoard(tmp_path))
+    events = EventAccumulator(str(tmp_path), size_guidance={"histograms": 0}).Reload()
+    names = {f"probes/{layer}/{name}/histogram" for layer in "02" for name in GRADS_AND_WEIGHTS}
+    assert set(events.Tags()["histograms"]) == names
+    found = events.Histograms("probes/0/weight/histogram")
+    assert [one.step for one in found] == probes.steps
+    last = found[-1].histogram_value
+    weight = trainer.net[0].weight.numpy()
+    assert (last.num, sum(last.bucket)) == (weight.size, weight.size)
+    assert (last.min, last.max) == pytest.approx((weight.min(), weight.max()))
+    counts, edges = np.histogram(weight, 30)
+    assert list(last.bucket)[1:] == counts.tolist()
+    np.testing.assert_allclose(list(last.bucket_limit), edges, rtol=1e-5)
+
+
 def test_weights_and_biases_has_every_value_offline(tmp_path, monkeypatch):
     importable("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -159,6 +179,8 @@ def test_weights_and_biases_has_every_value_offline(tmp_path, monkeypatch):
     grads = [row["probes/0/grad"] for row in history if "probes/0/grad" in row]
     assert grads == of_first_layer(probes)
     assert [row["step"] for row in history if "largest/weight" in row] == [9]
+    drawn = [row for row in history if any(k.startswith("probes/0/weight/histogram") for k in row)]
+    assert [row["step"] for row in drawn] == probes.steps
     (run,) = [r.run for r in records if r.HasField("run")]
     assert (run.project, run.display_name) == ("trials", "first")
     text = "".join(str(record.summary) for record in records)

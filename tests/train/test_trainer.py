@@ -416,3 +416,39 @@ def test_a_copy_of_a_trainer_trains_apart_from_it(has_trained):
     trainer.fit(x, x[:, :1], **options)
     for path, value in copied.net.state_dict().items():
         np.testing.assert_array_equal(net.state_dict()[path], value)
+
+
+class _Ending(ct.Callback):
+    """Raises an error at the end of a fit, or in its first epoch, and counts its ends."""
+
+    def __init__(self, at_end=None, in_epoch=None):
+        self.at_end, self.in_epoch, self.ends = at_end, in_epoch, 0
+
+    def on_epoch(self, trainer, row):
+        if self.in_epoch is not None:
+            raise self.in_epoch
+
+    def on_end(self, trainer):
+        self.ends += 1
+        if self.at_end is not None:
+            raise self.at_end
+
+
+def test_every_callback_is_told_of_the_end_although_an_earlier_one_fails():
+    first, second = OSError("the disk is full"), ValueError("no such column")
+    callbacks = [_Ending(first), _Ending(), _Ending(second), _Ending()]
+    with pytest.raises(OSError, match="the disk is full") as raised:
+        regression().fit(X, Y, epochs=1, callbacks=callbacks)
+    assert [one.ends for one in callbacks] == [1, 1, 1, 1]
+    assert raised.value.__notes__ == ["also at the end of the fit: ValueError: no such column"]
+
+
+def test_the_error_that_ended_a_fit_comes_before_those_at_its_end():
+    callbacks = [_Ending(OSError("the disk is full")), _Ending(None, ValueError("too late"))]
+    with pytest.raises(ValueError, match="too late") as raised:
+        regression().fit(X, Y, epochs=3, callbacks=callbacks)
+    assert [one.ends for one in callbacks] == [1, 1]
+    assert raised.value.__notes__ == ["also at the end of the fit: OSError: the disk is full"]
+    interrupted = [_Ending(OSError("the disk is full")), _Ending(KeyboardInterrupt())]
+    with pytest.raises(KeyboardInterrupt):
+        regression().fit(X, Y, epochs=1, callbacks=interrupted)

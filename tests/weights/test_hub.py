@@ -184,6 +184,66 @@ def test_a_run_stays_a_run_and_no_folder_of_this_machine_goes_with_it(server, tm
     assert copy.predict(data)[0]["probability"].to_list() == expected
 
 
+def hub_files(run, folder):
+    """{name: content} of what `push_to_hub` uploads of a run."""
+    folder.mkdir()
+    write_hub_folder(run, folder, "me/net")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_run_opens_from_the_hub_by_its_files_alone_and_then_offline(
+    server, tmp_path, monkeypatch
+):
+    run = prepare(None, epochs=2).train(tmp_path / "run", progress=False)
+    address = ct.push_to_hub(run, "me/net")
+    server.files |= {"pytorch_model.bin": b"a pickle", "probes.parquet": b"of someone else"}
+    expected = run.predict(run.config["data"])[0]["probability"].to_list()
+    for offline in (False, True):
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", offline)
+        for source in ("hf://me/net", address, Path("hf://me/net")):
+            before = len(server.asked)
+            found = ct.Run.open(source)
+            assert found.path.name == COMMIT
+            assert found.predict(run.config["data"])[0]["probability"].to_list() == expected
+            assert found.metrics["parameters"] == run.metrics["parameters"]
+            assert (len(server.asked) == before) or not offline
+    assert {path.name for path in found.path.iterdir()} == {
+        *("config.json", "manifest.json", "preprocessing.json", "weights.safetensors"),
+        *("metrics.json", "history.csv"),
+    }
+    assert not found.trusted
+
+
+def test_a_run_of_a_cache_is_that_of_its_commit_and_damage_in_it_is_noticed(cache, tmp_path):
+    run = prepare(None, epochs=1, layers=(4,)).train(tmp_path / "run", progress=False)
+    files = hub_files(run, tmp_path / "files")
+    laid(cache, {**files, "weights.safetensors": files["weights.safetensors"] + b" "})
+    with pytest.raises(RunError, match=r"weights\.safetensors"):
+        ct.Run.open(f"hf://me/net@{COMMIT}")
+    with pytest.raises(RunError, match="hf://me/net@v2 could not be fetched"):
+        ct.Run.open("hf://me/net@v2")
+
+
+def test_what_is_no_run_on_the_hub_is_said(cache):
+    laid(cache, {"config.json": b"{}", "model.safetensors": as_safetensors({})})
+    with pytest.raises(RunError, match="hf://me/net could not be fetched"):
+        ct.Run.open("hf://me/net")
+    with pytest.raises(OptionError, match="names a file"):
+        ct.Run.open("hf://me/net/weights.safetensors")
+
+
+def test_the_command_takes_a_run_of_the_hub(cache, tmp_path, capsys):
+    from cutaway.cli.use import predict_command, summary_command
+
+    run = prepare(None, epochs=1, layers=(4,)).train(tmp_path / "run", progress=False)
+    laid(cache, hub_files(run, tmp_path / "files"))
+    data, out = Path(run.config["data"]), tmp_path / "out.csv"
+    predict_command(Path("hf://me/net"), data, out=out, force=False, as_json=True)
+    assert json.loads(capsys.readouterr().out)["rows"] == len(out.read_text().splitlines()) - 1
+    summary_command("hf://me/net", None, as_json=True)
+    assert json.loads(capsys.readouterr().out)["total"] == run.metrics["parameters"]
+
+
 def test_paths_in_options_become_names_and_addresses_stay(tmp_path):
     run = prepare(None, epochs=1, layers=(4,)).train(tmp_path / "run", progress=False)
     config = json.loads(run.folder.config.read_text())

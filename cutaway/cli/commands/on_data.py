@@ -181,6 +181,14 @@ def tune(
         Path | None,
         option("Folder; the same command resumes in it. [default: runs/NAME-tune]"),
     ] = None,
+    study: Annotated[
+        str | None,
+        option(
+            "Where the same command on several machines shares the trials: a journal file on a "
+            "common disk, or a database URL.",
+            metavar="FILE|URL",
+        ),
+    ] = None,
     test: Annotated[float, typer.Option(help="Fraction of the rows kept as the test set.")] = 0.2,
     epochs: Annotated[
         int | None, option("Maximum epochs per trial. [default: depends on the data]")
@@ -188,6 +196,13 @@ def tune(
     seed: Annotated[int | None, option("Random seed. [default: 0]")] = None,
     kind: Kind = None,
     fixed: Fixed = None,
+    log: Annotated[
+        list[str] | None,
+        option(
+            "Also write each trial to csv, tensorboard, wandb or mlflow; repeatable.",
+            metavar="LOGGER",
+        ),
+    ] = None,
     device: Device = None,
     max_bytes: MaxBytes = None,
     as_json: Json = False,
@@ -197,7 +212,18 @@ def tune(
 
     given = {"test": test, "epochs": epochs, "seed": seed, **settings(fixed)}
     given = {name: value for name, value in given.items() if value is not None}
-    tune_command(data, target, kind, given, trials=trials, jobs=jobs, out=out, as_json=as_json)
+    tune_command(
+        data,
+        target,
+        kind,
+        given,
+        trials=trials,
+        jobs=jobs,
+        out=out,
+        log=log or (),
+        study=study,
+        as_json=as_json,
+    )
 
 
 @example("cutaway compare students.csv --target passed --seeds 10")

@@ -11,6 +11,8 @@ import warnings
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 import cutaway
 from cutaway.errors import OptionError, expect_path, expect_type, install_extra
 from cutaway.ops.precision import current_precision
@@ -33,7 +35,7 @@ class Logger(Callback):
     process of several writes.
 
     A new logger overrides `open`, `write` and what else it can keep of `write_config`,
-    `write_scores`, `write_text`, `write_file` and `end`; these may raise.
+    `write_histogram`, `write_scores`, `write_text`, `write_file` and `end`; these may raise.
 
     Attributes:
         name: on the command line.
@@ -81,6 +83,16 @@ class Logger(Callback):
         if not self._is_open:
             self.run = None
 
+    @classmethod
+    def for_trial(cls, search: Path, trial: str) -> Self:
+        """A logger of one trial of a search for hyperparameters.
+
+        Args:
+            search: folder of the search, whose name is that of its group of runs.
+            trial: number of the trial, "007".
+        """
+        return cls()
+
     # what a leaf overrides
 
     def open(self, folder: Path | None) -> None:
@@ -99,8 +111,14 @@ class Logger(Callback):
         """
         raise NotImplementedError
 
+    def write_histogram(self, step: int, name: str, counts: np.ndarray, edges: np.ndarray) -> None:
+        """Write how many values were between the edges at a step; where there is a place for it."""
+
     def write_config(self, config: dict) -> None:
-        """Write what the training consists of: JSON values."""
+        """Write what the training consists of: JSON values.
+
+        Of a trial of a search, "hyperparameters" are the values that were drawn for it.
+        """
 
     def write_scores(self, place: int, values: dict[str, float]) -> None:
         """Write the scores at the end, after `place` epochs: {"validation/accuracy": 0.9}."""
@@ -263,6 +281,13 @@ class Logger(Callback):
                 for row in probes.rows:
                     if row["step"] > self._probed:
                         moments.setdefault(row["step"], {}).update(_of_layer(row))
+                for one in probes.histograms:
+                    if one.step > self._probed:
+                        name = f"probes/{one.layer or 'network'}/{one.name}/histogram"
+                        drawn = one.counts, one.edges
+                        self._attempt(
+                            f"writing {name}", self.write_histogram, one.step, name, *drawn
+                        )
                 for step, values in moments.items():
                     self._attempt("writing the probes", self.write, STEP, step, values)
                     self._probed = step

@@ -8,7 +8,7 @@ from typing import IO, ClassVar
 
 from cutaway.files import write_atomically
 from cutaway.train.loggers.contract import EPOCH, Logger
-from cutaway.train.loggers.places import file_name, folder_of_logger
+from cutaway.train.loggers.places import file_name, folder_of_logger, folder_of_trial
 
 
 class CSV(Logger):
@@ -31,6 +31,10 @@ class CSV(Logger):
         self._columns: list[str] = []
         self._epochs_file: IO[str] | None = None
         self._values_file: IO[str] | None = None
+
+    @classmethod
+    def for_trial(cls, search, trial):
+        return cls(folder_of_trial(search, cls.name, trial))
 
     def open(self, folder):
         place = folder_of_logger(self.given, self.run, folder, self.name)

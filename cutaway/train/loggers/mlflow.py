@@ -51,6 +51,10 @@ class MLflow(Logger):
         self._client: Any = None
         self._thread: JobThread | None = None
 
+    @classmethod
+    def for_trial(cls, search, trial):
+        return cls(experiment=search.name, title=trial)
+
     def open(self, folder):
         if self.title is None and folder is not None:
             self.title = folder.name

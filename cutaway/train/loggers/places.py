@@ -1,5 +1,6 @@
 """Where a logger of files writes."""
 
+import shutil
 from pathlib import Path
 
 LOGS = "logs"  # folder of trainings that have none
@@ -24,6 +25,19 @@ def folder_of_logger(given, run: str | None, folder: Path | None, name: str) -> 
     while (Path(LOGS) / str(k) / name).exists():
         k += 1
     return Path(LOGS) / str(k) / name
+
+
+def folder_of_trial(search: Path, name: str, trial: str) -> Path:
+    """SEARCH/NAME/TRIAL, empty: the trial may have been begun before, and killed.
+
+    Args:
+        search: folder of a search.
+        name: of the logger.
+        trial: number of the trial.
+    """
+    place = search / name / trial
+    shutil.rmtree(place, ignore_errors=True)
+    return place
 
 
 def file_name(name: str) -> str:

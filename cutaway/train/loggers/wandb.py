@@ -14,6 +14,7 @@ class WandB(Logger):
     Args:
         project: in which the run appears.
         title: of the run; None: the name of the run's folder, or one that W&B makes up.
+        group: of runs that belong together, as those of a search; None: none.
         mode: "online", "offline" or "disabled"; None: WANDB_MODE, otherwise online.
         folder: for its files; None: WANDB_DIR, otherwise the current one.
     """
@@ -26,16 +27,22 @@ class WandB(Logger):
         project: str = "cutaway",
         *,
         title: str | None = None,
+        group: str | None = None,
         mode: str | None = None,
         folder=None,
     ):
         super().__init__()
         self.project = project
         self.title = title
+        self.group = group
         self.mode = mode
         self.given = folder
         self._run: Any = None
         self._over_steps: set[str] = set()
+
+    @classmethod
+    def for_trial(cls, search, trial):
+        return cls(title=f"{search.name}-{trial}", group=search.name)
 
     def open(self, folder):
         import wandb
@@ -44,6 +51,7 @@ class WandB(Logger):
         self._run = wandb.init(
             project=self.project,
             name=title,
+            group=self.group,
             id=self.run,
             resume=None if self.run is None else "allow",
             mode=self.mode,  # pyright: ignore[reportArgumentType]
@@ -65,6 +73,11 @@ class WandB(Logger):
                     self._run.define_metric(name, step_metric=STEP)
             self._over_steps |= values.keys()
         self._run.log({axis: place, **values})
+
+    def write_histogram(self, step, name, counts, edges):
+        import wandb
+
+        self._run.log({STEP: step, name: wandb.Histogram(np_histogram=(counts, edges))})
 
     def write_config(self, config):
         self._run.config.update(config, allow_val_change=True)
