@@ -23,6 +23,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from cutaway.errors import CutawayError, OptionError, RunError, expect_range
 from cutaway.runtime.devices import all_devices
+from cutaway.runtime.own_address import send_messages_toward
 
 # what the launcher gives the processes that it starts
 ADDRESS, COUNT, INDEX = "CUTAWAY_ADDRESS", "CUTAWAY_PROCESSES", "CUTAWAY_PROCESS"
@@ -98,6 +99,7 @@ def start(
             expected=f"{processes or 'all'} processes that reach {address or 'process 0'}",
             fix="check that all were started, and that the port is free and reachable",
         ) from error
+    send_messages_toward(_coordinator())
     sys.excepthook = _end_at_once
     atexit.register(_leave)
 
@@ -181,6 +183,12 @@ def _client() -> Any:
     from jax._src.distributed import global_state  # what JAX offers publicly has no patience
 
     return global_state.client
+
+
+def _coordinator() -> str:
+    from jax._src.distributed import global_state  # a cluster's address is known to JAX alone
+
+    return global_state.coordinator_address or ""
 
 
 def _first_line(error: Exception) -> str:
