@@ -7,8 +7,6 @@ JAX's messages between CPUs (gloo) would go over the address that the host's nam
 import functools
 import socket
 
-import jax
-
 from cutaway.errors import OptionError
 
 
@@ -46,18 +44,19 @@ def own_address(toward: str) -> str:
 
 def send_messages_toward(coordinator: str) -> None:
     """Messages between CPUs go over the interface that leads to process 0; before any array."""
-    if jax.config.jax_cpu_collectives_implementation != "gloo":
-        return
+    from jax._src.config import cpu_collectives_implementation
     from jax._src.xla_bridge import register_backend_factory  # JAX has no option for it
 
+    if cpu_collectives_implementation.value != "gloo":
+        return
     make = functools.partial(_cpu_client, own_address(coordinator))
     register_backend_factory("cpu", make, priority=0, fail_quietly=False)
 
 
 def _cpu_client(host: str):
     from jax._src.distributed import global_state
+    from jax._src.lib import _jax
     from jax._src.xla_bridge import make_cpu_client
-    from jaxlib import _jax
 
     if global_state.client is None:
         return make_cpu_client()
