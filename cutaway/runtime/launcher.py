@@ -32,14 +32,16 @@ def launch(command: list[str], processes: int, *, restarts: int = 0) -> int:
         while True:
             outcome = _run(command, processes, signals)
             outcome.show(is_shown=outcome.process == 0)
-            anew = starts_anew(outcome.code, restarts)
-            if anew is None or signals.asked is not None:  # who asks for an end wants no new one
+            anew = starts_anew(outcome.code, restarts, is_asked=signals.asked is not None)
+            if anew is None:
                 return outcome.code
             restarts = anew
 
 
-def starts_anew(code: int, left: int) -> int | None:
+def starts_anew(code: int, left: int, *, is_asked: bool) -> int | None:
     """How many restarts are left for a new round, which is announced; None: there is none."""
+    if is_asked:  # who asks for an end wants no new one
+        return None
     if code == slurm.REQUEUED and slurm.job() is None:
         print("cutaway: starting anew, as the script asks for", file=sys.stderr)
         return left

@@ -101,14 +101,15 @@ class Leader:
                         self._tell_all("failed", outcome=dataclasses.asdict(came))
                         continue
                     outcome.show(is_shown=outcome.process == 0)
-                    anew = starts_anew(outcome.code, restarts)
-                    if anew is None or self._signals.asked is not None:
+                    is_asked = self._signals.asked is not None
+                    anew = starts_anew(outcome.code, restarts, is_asked=is_asked)
+                    if anew is None:
                         self._tell_all("over", outcome=dataclasses.asdict(outcome))
                         return outcome.code
                     restarts = anew
                     self._tell_all("failed", outcome=dataclasses.asdict(outcome))
             except RunError as error:
-                self._tell_all("over", outcome=dataclasses.asdict(Outcome(1, note=str(error))))
+                self._tell_all("over", outcome=dataclasses.asdict(Outcome(2, note=str(error))))
                 raise
             finally:
                 self._leave()

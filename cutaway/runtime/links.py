@@ -119,7 +119,7 @@ class Link:
                     self._take(self._lines.read(), inbox)
         except (OSError, LinkError) as error:
             self.loss = str(error)
-        self.is_closed = True
+        self.close()
 
     def _take(self, envelope: Message, inbox) -> None:
         message = envelope.get("message")
