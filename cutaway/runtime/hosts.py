@@ -18,7 +18,7 @@ _LOCAL_NAMES = ("localhost", "ip6-localhost")
 
 
 @dataclass(frozen=True)
-class Nodes:
+class HostRange:
     """How many hosts a training may have.
 
     Attributes:
@@ -30,7 +30,7 @@ class Nodes:
     most: int
 
 
-def parsed_nodes(text: str) -> Nodes:
+def parsed_nodes(text: str) -> HostRange:
     """The numbers of hosts of "2" or "2:4".
 
     Raises:
@@ -44,14 +44,14 @@ def parsed_nodes(text: str) -> Nodes:
             expected="a number of hosts, such as 2, or MIN:MAX, such as 2:4",
             fix="write the smallest number that may train first",
         )
-    return Nodes(int(numbers[0]), int(numbers[1]))
+    return HostRange(int(numbers[0]), int(numbers[1]))
 
 
 def launch_on_hosts(
     command: list[str],
     processes: int,
     address: str,
-    nodes: Nodes,
+    nodes: HostRange,
     *,
     restarts: int = 0,
     patience: float = PATIENCE_SECONDS,

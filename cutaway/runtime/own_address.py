@@ -54,10 +54,11 @@ def send_messages_toward(coordinator: str) -> None:
 
 
 def _cpu_client(host: str):
+    import jaxlib._jax
     from jax._src.distributed import global_state
-    from jax._src.lib import _jax
     from jax._src.xla_bridge import make_cpu_client
 
     if global_state.client is None:
         return make_cpu_client()
-    return make_cpu_client(_jax.make_gloo_tcp_collectives(global_state.client, hostname=host))
+    make_collectives = jaxlib._jax.make_gloo_tcp_collectives
+    return make_cpu_client(make_collectives(global_state.client, hostname=host))

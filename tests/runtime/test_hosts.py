@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from cutaway.errors import OptionError, RunError
-from cutaway.runtime.hosts import Nodes, parsed_nodes
+from cutaway.runtime.hosts import HostRange, parsed_nodes
 from cutaway.runtime.links import SECRET, LinkError, answer, connect
 from cutaway.runtime.own_address import own_address, split_address
 
@@ -281,8 +281,8 @@ def test_lines_that_somebody_else_has_written_end_a_link_with_a_secret(monkeypat
 
 
 def test_numbers_of_hosts_and_addresses_are_read_or_refused():
-    assert parsed_nodes("2:4") == Nodes(2, 4)
-    assert parsed_nodes("3") == Nodes(3, 3)
+    assert parsed_nodes("2:4") == HostRange(2, 4)
+    assert parsed_nodes("3") == HostRange(3, 3)
     for wrong in ("4:2", "0", "two", "2:"):
         with pytest.raises(OptionError, match="MIN:MAX"):
             parsed_nodes(wrong)
