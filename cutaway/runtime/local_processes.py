@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -19,7 +20,7 @@ POLL_SECONDS = 0.05
 CAUSE_SECONDS = 0.2  # that the others get to fail too, before the first cause is looked for
 GRACE_SECONDS = 10.0  # that a process gets to save and end, after it was asked to
 SILENT_SECONDS = 8.0  # for which a process may be stopped, before it counts as lost
-READ_SECONDS = 2.0  # to wait for the last lines of a process that has ended
+READ_SECONDS = 2.0  # to wait for the last lines of processes that have ended
 KEPT_LINES = 60  # of what each process wrote to standard error
 KEPT_LETTERS = 2000  # of each line
 # what JAX and its messages between processes say of themselves
@@ -143,8 +144,14 @@ class LocalProcesses:
                 os.killpg(process.pid, signal.SIGKILL)
         for process in running:
             process.wait()
-        for readers in self._readers:
-            _await_all(readers)
+        self._await_lines(range(len(self.processes)))
+
+    def _await_lines(self, which: Iterable[int]) -> None:
+        """Wait for the last lines of some that have ended; what they started may hold the pipe."""
+        end = time.monotonic() + READ_SECONDS
+        for i in which:
+            for reader in self._readers[i]:
+                reader.join(timeout=max(0.0, end - time.monotonic()))
 
     def _silent(self) -> list[int]:
         """Those that a signal has stopped, for so long that they count as lost.
@@ -160,8 +167,7 @@ class LocalProcesses:
 
     def _failure(self, codes: list[int | None], lost: list[int]) -> Outcome:
         ended = [i for i, code in enumerate(codes) if code]
-        for i in ended:
-            _await_all(self._readers[i])
+        self._await_lines(ended)
         missing = [i for i in ended if any("another process" in line for line in self._lines[i])]
         own = [i for i in ended if i not in missing]
         by_signal = [i for i in own if codes[i] in (-signal.SIGKILL, -signal.SIGTERM)]
@@ -214,11 +220,6 @@ def _reading(stream: IO[str] | None, shown: IO[str] | None, kept: deque | None) 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
     return thread
-
-
-def _await_all(readers: list[threading.Thread]) -> None:
-    for reader in readers:
-        reader.join(timeout=READ_SECONDS)
 
 
 class Signals:

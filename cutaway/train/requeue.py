@@ -46,9 +46,6 @@ class Requeue(Callback):
         self.minutes_before = minutes_before
         self._deadline = math.inf
 
-    def next_look(self, trainer):
-        return math.inf  # a group of epochs is as short as a chunk
-
     def on_start(self, trainer):
         if not any(isinstance(c, Checkpoints) and c.resume for c in trainer.callbacks):
             raise OptionError(

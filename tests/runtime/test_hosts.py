@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cutaway.cli.launch import launch_script
 from cutaway.errors import OptionError, RunError
-from cutaway.runtime.hosts import HostRange, parsed_nodes
+from cutaway.runtime.hosts import HostRange, launch_on_hosts, parsed_nodes
 from cutaway.runtime.links import SECRET, LinkError, answer, connect
 from cutaway.runtime.own_address import own_address, split_address
 
@@ -204,6 +205,33 @@ def test_a_host_without_its_leader_ends_its_processes_and_gives_up_after_a_while
     assert f"no leader answered at {address} within 3 s" in follower.err()
 
 
+HELD = """
+import os, sys, time
+from pathlib import Path
+folder = Path(sys.argv[1])
+(folder / os.environ["CUTAWAY_PROCESS"]).touch()
+print("started", os.getpid(), flush=True)
+while not (folder / "go").exists():
+    time.sleep(0.1)
+"""
+
+
+@pytest.mark.slow
+def test_a_leader_that_is_started_again_gets_its_hosts_back(hosts, address, tmp_path):
+    given = tmp_path / "given"
+    given.mkdir()
+    options = ("--nodes", "2", "--processes", "1", "--address", address)
+    leader, follower = pair(hosts, HELD, address, "--processes", 1, arguments=[given])
+    until(lambda: len(list(given.iterdir())) == 2, "start of all processes")
+    leader.wait_for("started")
+    leader.process.kill()
+    os.kill(int(leader.out().split()[1]), signal.SIGKILL)
+    follower.wait_for("was lost, the processes here were ended")
+    (given / "go").touch()
+    again = hosts("again", HELD, *options, arguments=[given])
+    assert [again.code(), follower.code()] == [0, 0]
+
+
 @pytest.mark.slow
 def test_a_host_that_comes_later_starts_all_anew(hosts, address, tmp_path):
     options = ("--nodes", "1:2", "--processes", "1", "--address", address)
@@ -291,6 +319,10 @@ def test_numbers_of_hosts_and_addresses_are_read_or_refused():
         with pytest.raises(OptionError, match="HOST:PORT"):
             split_address(wrong)
     assert own_address("127.0.0.1:1") == "127.0.0.1"
+    with pytest.raises(OptionError, match="means every host"):
+        launch_on_hosts(["false"], 1, "0.0.0.0:29500", HostRange(1, 1))
+    with pytest.raises(OptionError, match="--nodes alone"):
+        launch_script(Path(__file__), [], 1, 0, nodes="2")
 
 
 # trainings
