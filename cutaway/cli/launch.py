@@ -7,7 +7,15 @@ from pathlib import Path
 from cutaway.errors import OptionError, expect_range
 
 
-def launch_script(script: Path, arguments: list[str], processes: int, restarts: int) -> None:
+def launch_script(
+    script: Path,
+    arguments: list[str],
+    processes: int,
+    restarts: int,
+    nodes: str | None = None,
+    address: str | None = None,
+    wait: float | None = None,
+) -> None:
     """Run a script in several processes; ends with their exit code."""
     if not script.is_file():
         raise OptionError(
@@ -15,9 +23,24 @@ def launch_script(script: Path, arguments: list[str], processes: int, restarts: 
             expected="a Python file",
             fix="name one; its own arguments follow it",
         )
-    from cutaway.runtime.launcher import launch
+    command = [sys.executable, str(script), *arguments]
+    if nodes is None and address is None and wait is None:
+        from cutaway.runtime.launcher import launch
 
-    sys.exit(launch([sys.executable, str(script), *arguments], processes, restarts=restarts))
+        sys.exit(launch(command, processes, restarts=restarts))
+    if nodes is None or address is None:
+        raise OptionError(
+            f"launch got {'--nodes' if nodes else '--address' if address else '--wait'} alone",
+            expected="--nodes MIN[:MAX] and --address HOST:PORT together",
+            fix="name the number of hosts, and the one that leads; for one host neither",
+        )
+    from cutaway.runtime.hosts import PATIENCE_SECONDS, launch_on_hosts, parsed_nodes
+
+    patience = PATIENCE_SECONDS if wait is None else wait
+    code = launch_on_hosts(
+        command, processes, address, parsed_nodes(nodes), restarts=restarts, patience=patience
+    )
+    sys.exit(code)
 
 
 def launch_itself(processes: int) -> None:

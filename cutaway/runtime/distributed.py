@@ -32,6 +32,7 @@ from cutaway.errors import (
     expect_range,
 )
 from cutaway.runtime import sharding
+from cutaway.runtime.own_address import send_messages_toward
 
 # what the launcher gives the processes that it starts
 ADDRESS, COUNT, INDEX = "CUTAWAY_ADDRESS", "CUTAWAY_PROCESSES", "CUTAWAY_PROCESS"
@@ -130,6 +131,7 @@ def _join(address: str | None, processes: int | None, process: int | None) -> No
             expected=f"{processes or 'all'} processes that reach {address or 'process 0'}",
             fix="check that all were started, and that the port is free and reachable",
         ) from error
+    send_messages_toward(_coordinator())
     sys.excepthook = _end_at_once
     atexit.register(_leave)
 
@@ -226,6 +228,12 @@ def _client() -> Any:
     from jax._src.distributed import global_state  # what JAX offers publicly has no patience
 
     return global_state.client
+
+
+def _coordinator() -> str:
+    from jax._src.distributed import global_state  # a cluster's address is known to JAX alone
+
+    return global_state.coordinator_address or ""
 
 
 def _first_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ from cutaway.train.mix import CutMix, Mixup
 from cutaway.train.nan_origin import NanOrigin
 from cutaway.train.probes import Probes
 from cutaway.train.program import Program
+from cutaway.train.requeue import Requeue
 from cutaway.train.stepwise import Position, StepwiseTraining, TrainingState
 from cutaway.train.trainer import Trainer
 
@@ -31,6 +32,7 @@ __all__ = [
     "Position",
     "Probes",
     "Program",
+    "Requeue",
     "StepwiseTraining",
     "StreamRows",
     "Trainer",

@@ -41,6 +41,13 @@ class Callback:
     def on_end(self, trainer) -> None:
         """After the last epoch, also after Ctrl-C or an error."""
 
+    def wants_requeue(self) -> bool:
+        """Asked between chunks of steps: whether training stops here, to be resumed later."""
+        return False
+
+    def on_return(self, trainer) -> None:
+        """After on_end of all callbacks, unless there was an error; may end the process."""
+
     def state(self) -> dict:
         """Numbers, strings, lists of these, and a dict {name: NumPy array} under "arrays"."""
         return {}

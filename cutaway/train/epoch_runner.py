@@ -13,6 +13,7 @@ from cutaway.train.epoch_groups import EpochGroup, GroupedEpochs
 from cutaway.train.evaluation import Evaluator
 from cutaway.train.interruption import Interruption
 from cutaway.train.nan_origin import RanSteps, not_finite
+from cutaway.train.resuming import INTERRUPTED, LATER
 from cutaway.train.steps import Chunk, EpochSteps
 
 PREVIOUS_BYTES = 2**26  # of weights that are kept one chunk longer, to trace a NaN back
@@ -196,13 +197,16 @@ class EpochRunner:
         """Stop if Ctrl-C was pressed; of several processes all stop, if one of them has to."""
         trainer = self.trainer
         is_asked = self._interruption is not None and self._interruption.is_asked
+        is_later = any(callback.wants_requeue() for callback in trainer.callbacks)
         if distributed.is_sharing():
-            asked, stopped = distributed.most(is_asked, trainer.stopped is not None)
-            is_asked = bool(asked)
+            own = (is_asked, is_later, trainer.stopped is not None)
+            is_asked, is_later, stopped = map(bool, distributed.most(*own))
             if stopped and trainer.stopped is None:
                 trainer.stop("stopped by another process")
         if is_asked:
-            trainer.stop("interrupted")
+            trainer.stop(INTERRUPTED)
+        elif is_later and trainer.stopped is None:
+            trainer.stop(LATER)
 
     def _chunks(self, x, y, order, steps: int):
         """The chunks of a block, as EpochSteps.run yields them."""

@@ -8,6 +8,8 @@ from cutaway.ops.precision import current_precision
 from cutaway.runtime import sharding
 from cutaway.train.history import History
 
+INTERRUPTED, LATER = "interrupted", "to be resumed"  # why training stopped, but is to go on
+
 
 def training_state(trainer) -> tuple[dict, dict]:
     """(arrays, notes): all that resuming needs, as of the last complete epoch."""
@@ -20,7 +22,7 @@ def training_state(trainer) -> tuple[dict, dict]:
         kept.append({"class": type(callback).__name__, "state": state})
     notes = {
         "epoch": trainer.epoch,
-        "stopped": None if trainer.stopped == "interrupted" else trainer.stopped,
+        "stopped": None if trainer.stopped in (INTERRUPTED, LATER) else trainer.stopped,
         "seed": trainer.seed,
         "batch_size": trainer.batch_size,
         "precision": trainer.precision or current_precision(),

@@ -279,6 +279,8 @@ class Trainer:
             self.stream = x if arrays is None else None
             self.control.begin()
             self._fit(arrays, validation, found)
+        for callback in callbacks:
+            callback.on_return(self)
         return self.history
 
     def _last_rows(self, goes_on: bool, *given) -> FitRows:

@@ -78,6 +78,8 @@ trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
 keeping = ct.train.Checkpoints(folder, every_seconds=0, resume=True)
 
 def look(trainer, row):
+    if row["epoch"] == 3 and what == f"still {me}":
+        os.kill(os.getpid(), signal.SIGSTOP)
     if row["epoch"] != 3 or me != 1:
         return
     if what == "error":
@@ -181,3 +183,12 @@ def test_processes_end_where_their_launcher_was_killed(tmp_path):
             return
         time.sleep(0.05)
     pytest.fail("it goes on")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_process_that_stands_still_ends_all_and_is_named(which, failing, tmp_path):
+    done = launched(2, failing, f"still {which}", tmp_path / "kept")
+    assert done.returncode == 128 + signal.SIGSTOP
+    last = f"cutaway: process {which} was silent: it was stopped by a signal, and was ended"
+    assert done.stderr.splitlines()[-1] == last

@@ -31,11 +31,29 @@ def launch(
             "checkpoints goes on.",
         ),
     ] = 0,
+    nodes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MIN[:MAX]", help="Hosts that train together: the same command on each."
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="With --nodes: of the host that leads, as all reach it."
+        ),
+    ] = None,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="With --nodes: how long hosts wait for each other.  [300]"
+        ),
+    ] = None,
 ) -> None:
-    """Run a script in several processes that train one network together."""
+    """Run a script in several processes, on one host or several, that train one network."""
     from cutaway.cli.launch import launch_script
 
-    launch_script(script, arguments or [], processes, restarts)
+    launch_script(script, arguments or [], processes, restarts, nodes, address, wait)
 
 
 # what follows the script is the script's own

@@ -19,6 +19,7 @@ from cutaway.ops.precision import current_precision
 from cutaway.runtime import distributed
 from cutaway.train.callbacks import Callback
 from cutaway.train.probes import NUMBERS, Probes
+from cutaway.train.resuming import INTERRUPTED, LATER
 
 EPOCH, STEP = "epoch", "step"  # what a value is drawn over
 VERSIONS_OF = ("jax", "numpy")
@@ -245,7 +246,7 @@ class Logger(Callback):
 
     def on_end(self, trainer):
         error = sys.exc_info()[1]
-        if trainer.stopped == "interrupted" or isinstance(error, KeyboardInterrupt):
+        if trainer.stopped in (INTERRUPTED, LATER) or isinstance(error, KeyboardInterrupt):
             self._status = "interrupted"
         elif error is not None and error is not self._outer:
             self._status = "failed"
