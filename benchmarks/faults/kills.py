@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.faults.cases import CASES, Case, command_line, environment, write_data
@@ -234,7 +235,7 @@ def run_kills(
             tell(f"{case.name}: {usual.seconds:.1f} s undisturbed")
         began_trials = time.perf_counter()
         trials = []
-        for trial in pool.map(kills.run, range(first, first + count)):
+        for trial in _until_interrupted(pool, kills, range(first, first + count)):
             trials.append(trial)
             for name, what in trial.faults.items():
                 tell(
@@ -249,9 +250,10 @@ def run_kills(
     each = [trial.seconds for trial in trials]
     now = time.perf_counter()
     tell(
-        f"\n{count} trials in {(now - began) / 60:.1f} min ({(began_trials - began) / 60:.1f} for "
-        f"the undisturbed runs), {jobs} at a time; one takes {statistics.median(each):.1f} s "
-        f"({min(each):.1f} to {max(each):.1f}). Each is a process of its own; they share the cache "
+        f"\n{len(trials)} trials in {(now - began) / 60:.1f} min "
+        f"({(began_trials - began) / 60:.1f} for the undisturbed runs), {jobs} at a time; "
+        f"one takes {statistics.median(each):.1f} s ({min(each):.1f} to {max(each):.1f}). "
+        f"Each is a process of its own; they share the cache "
         f"of compiled programs; {OFTEN:.0%} write a checkpoint after each group of epochs."
     )
     if folder is None and not left and not any(trial.faults for trial in trials):
@@ -259,6 +261,14 @@ def run_kills(
     else:
         tell(f"kept: {place}")
     return trials
+
+
+def _until_interrupted(pool, kills: Kills, numbers: range) -> Iterator[Trial]:
+    """The trials as they end; after Ctrl-C no more are begun."""
+    try:
+        yield from pool.map(kills.run, numbers)
+    except KeyboardInterrupt:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def table(trials: list[Trial], signals: tuple[str, ...] = SIGNALS) -> list[str]:

@@ -4,8 +4,11 @@ JAX's messages between CPUs (gloo) would go over the address that the host's nam
 127.0.0.1, which other hosts cannot reach.
 """
 
+import contextlib
 import functools
+import os
 import socket
+from collections.abc import Iterator
 
 from cutaway.errors import OptionError
 
@@ -64,5 +67,27 @@ def _cpu_client(host: str):
 
     if global_state.client is None:
         return make_cpu_client()
-    make_collectives = jaxlib._jax.make_gloo_tcp_collectives
-    return make_cpu_client(make_collectives(global_state.client, hostname=host))
+    with _yielding_threads():
+        collectives = jaxlib._jax.make_gloo_tcp_collectives(global_state.client, hostname=host)
+    return make_cpu_client(collectives)
+
+
+@contextlib.contextmanager
+def _yielding_threads() -> Iterator[None]:
+    """Context whose new threads run when no other one wants to; on Linux alone.
+
+    Gloo's thread asks again and again for what it has not yet a place for, and would take the core
+    from the computation that makes this place: steps of 8 ms took 23 ms, with this 13 to 15.
+    """
+    before = _threads()
+    yield
+    for thread in _threads() - before:
+        with contextlib.suppress(OSError):  # where it is not permitted
+            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+
+
+def _threads() -> set[int]:
+    """The threads of this process; empty where they cannot be set apart."""
+    if not hasattr(os, "SCHED_IDLE") or not os.path.isdir("/proc/self/task"):
+        return set()
+    return {int(name) for name in os.listdir("/proc/self/task")}
