@@ -8,6 +8,8 @@
 Weak scaling: each process computes with one thread, or has a core of its own (--pinned), and has
 its own batch. The share of ideal is rows per second against two times those of one process on one
 core; beside it stands one process on both cores with the batch of both. In a round they take turns.
+Predicted is the step of one core, times the processes on it, and the sums of the gradients, which
+are sent one by one.
 """
 
 import argparse
@@ -116,33 +118,32 @@ def measured(
 
 
 def weak(rounds: int, hold: str) -> None:
-    """Print the weak scaling of both networks."""
-    print("| network | processes x cores | rows a step | ms a step | rows/s | share of ideal |")
-    print("| --- | --- | ---: | ---: | ---: | --- |")
+    """Print the weak scaling of both networks, beside what computing and messages add up to."""
+    print("| network | processes x cores | rows a step | ms a step | messages | predicted |")
+    print("| --- | --- | ---: | --- | ---: | ---: |", flush=True)
     for what, batch in BATCH.items():
         sides = {"1 x 1": (1, 1, batch), "1 x 2": (1, 2, 2 * batch), "2 x 1": (2, 1, 2 * batch)}
-        found = {side: [] for side in sides}
+        sides["4 x 1, two on each core"] = (4, 1, 4 * batch)
+        found: dict[str, list] = {side: [] for side in sides}
         for _ in range(rounds):
             for side, given in sides.items():
-                found[side].append(measured(what, *given, hold)["seconds"])
-        for side, (_, _, rows) in sides.items():
-            seconds = found[side]
-            shares = [
-                rows / own / (2 * batch / alone)
-                for own, alone in zip(seconds, found["1 x 1"], strict=True)
-            ]
-            share = f"{statistics.median(shares):.0%} ({min(shares):.0%} to {max(shares):.0%})"
-            middle = statistics.median(seconds)
-            print(
-                f"| {what} | {side} | {rows} | {1000 * middle:.2f} | {rows / middle:,.0f} | "
-                f"{'one core' if side == '1 x 1' else share} |",
-                flush=True,
-            )
-        size = measured(what, 1, 1, batch)["bytes"]
-        sent = measured("messages", 2, 1, batch, hold, (size,))["seconds"][0]
-        print(
-            f"\n{what}: the sum of its {size / 1e6:.2f} MB takes {1000 * sent:.2f} ms by itself\n"
-        )
+                found[side].append(measured(what, *given, hold))
+        alone = [one["seconds"] for one in found["1 x 1"]]
+        for side, (processes, _, rows) in sides.items():
+            seconds = [one["seconds"] for one in found[side]]
+            told = f"{1000 * statistics.median(seconds):.2f}"
+            if side != "1 x 1":  # the machine has two cores
+                shares = [rows / s / (2 * batch / o) for s, o in zip(seconds, alone, strict=True)]
+                told += f", {statistics.median(shares):.0%} of ideal "
+                told += f"({min(shares):.0%} to {max(shares):.0%})"
+            print(f"| {what} | {side} | {rows} | {told} |", end=" ")
+            if processes == 1:
+                print("| |", flush=True)
+                continue
+            sizes = (*found[side][0]["bytes"], 4)  # and the loss
+            sent = sum(measured("messages", processes, 1, 1, hold, sizes)["seconds"])
+            predicted = statistics.median(alone) * max(1, processes / 2) + sent
+            print(f"{1000 * sent:.2f} | {1000 * predicted:.2f} |", flush=True)
 
 
 def messages() -> None:

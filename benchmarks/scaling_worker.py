@@ -49,8 +49,8 @@ def steps(what: str, batch: int) -> dict:
     trainer = ct.Trainer(net, loss=loss, optimizer=ct.Adam(net))
     history = trainer.fit(x, y, epochs=EPOCHS, batch_size=batch, progress=False)
     seconds = [row["seconds"] / STEPS for row in history.rows[LEFT_OUT:]]
-    size = sum(array.nbytes for array in net.state_dict().values())
-    return {"seconds": statistics.median(seconds), "bytes": size}
+    sizes = [array.nbytes for array in net.state_dict().values()]
+    return {"seconds": statistics.median(seconds), "bytes": sizes}
 
 
 def messages(sizes: list[int]) -> dict:

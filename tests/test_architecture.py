@@ -176,6 +176,7 @@ def test_no_two_public_classes_share_a_name_or_differ_by_an_ending():
     assert alike(names) == []
 
 
+@pytest.mark.slow
 def test_no_name_of_a_package_hides_a_module_of_it():
     """In a fresh interpreter, every module imported: `package.name` is the module or nothing."""
     script = """

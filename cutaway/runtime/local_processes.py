@@ -92,10 +92,11 @@ class LocalProcesses:
     def start(self) -> None:
         """Start them; process 0 prints."""
         same = {ADDRESS: self.address, COUNT: str(self.total), LAUNCHER: str(os.getpid())}
+        same = _own_threads(self.count) | os.environ | same
         for index, own in enumerate(self._gpus, self.first):
             process = subprocess.Popen(
                 self.command,
-                env=os.environ | same | {INDEX: str(index)} | own,
+                env=same | {INDEX: str(index)} | own,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 stdin=subprocess.DEVNULL,
@@ -198,6 +199,14 @@ class LocalProcesses:
             self.first + first,
             first in own and first not in aborted,
         )
+
+
+def _own_threads(processes: int) -> dict[str, str]:
+    """The number of XLA's threads in each of several processes, which share the cores."""
+    if processes == 1:
+        return {}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"PJRT_NPROC": str(max(1, (cores or 1) // processes))}
 
 
 def _is_stopped(pid: int) -> bool:

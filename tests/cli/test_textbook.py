@@ -63,6 +63,7 @@ def test_it_is_also_a_page_and_latex(cutaway, folder):
     assert not set(latex) - set(map(chr, range(128)))  # plain LaTeX without packages for Unicode
 
 
+@pytest.mark.slow
 def test_the_loss_fits_the_last_activation(cutaway, folder):
     printed = cutaway("explain", *ARGUMENTS, folder=folder).stdout
     assert "L = -ln ŷ" in printed

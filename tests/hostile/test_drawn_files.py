@@ -17,6 +17,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_every_damaged_file_is_read_or_named_in_an_error_within_memory_and_time(folder, request):
     draws, seed = request.config.getoption("--draws"), request.config.getoption("--seed")
     found_by("tests.hostile.batch", folder, seed, draws)

@@ -16,6 +16,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_any_change_of_the_files_of_a_run_gives_a_run_or_an_error_that_names_it(folder, request):
     draws, seed = request.config.getoption("--draws"), request.config.getoption("--seed")
     # one takes as long as several of a single file

@@ -110,6 +110,7 @@ def test_the_error_of_one_process_ends_all_and_stands_last(failing, tmp_path):
     assert "another process of this training has ended" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_named_and_a_restart_goes_on_from_the_checkpoint(failing, tmp_path):
     done = launched(2, failing, "kill", tmp_path / "kept", restarts=1)
     assert done.returncode == 0, done.stderr
@@ -126,6 +127,7 @@ def test_one_process_goes_on_where_two_were_ended(failing, tmp_path):
     assert "epochs 6 stopped None" in done.stdout
 
 
+@pytest.mark.slow
 def test_all_stop_where_one_of_them_stops(failing, tmp_path):
     done = launched(2, failing, "stop", tmp_path / "kept")
     assert done.returncode == 0, done.stderr

@@ -70,6 +70,7 @@ def expect_equal(out: Path, processes: int, name: str, alone) -> None:
         assert all(np.array_equal(other[part], found[0][part]) for other in found), part
 
 
+@pytest.mark.slow
 def test_two_processes_with_unequal_parts_train_what_one_trains(folder, by_one, tmp_path):
     done = launched(2, TRAININGS, folder, tmp_path, "classes")
     assert done.returncode == 0, done.stderr
