@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 from benchmarks.faults import often
 from benchmarks.faults.checks import Kept, unequal
 from benchmarks.faults.kills import MOST_SECONDS, Kills, Trial, _said
-from cutaway.runtime.distributed import INDEX
+from cutaway.runtime.distributed.joining import INDEX
 
 CASES_OF_MANY = ("table", "text", "series", "images")
 SIGNALS_OF_MANY = ("KILL", "TERM", "STOP", "INT", "STOP, CONT")

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import IO
 
-from cutaway.runtime.distributed import ADDRESS, COUNT, INDEX, LAUNCHER
+from cutaway.runtime.distributed.joining import ADDRESS, COUNT, INDEX, LAUNCHER
 from cutaway.runtime.gpu_shares import gpus_of_machine, shared_out
 from cutaway.runtime.slurm import REQUEUED
 

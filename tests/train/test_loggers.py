@@ -277,7 +277,7 @@ def test_short_epochs_still_run_several_in_one_program(tmp_path):
 
 
 def test_only_the_first_of_several_processes_writes(tmp_path, monkeypatch):
-    monkeypatch.setattr("cutaway.runtime.distributed.process_index", lambda: 1)
+    monkeypatch.setattr("cutaway.runtime.distributed.joining.process_index", lambda: 1)
     logger = ct.loggers.CSV(tmp_path / "second")
     train(logger)
     assert not logger.writes

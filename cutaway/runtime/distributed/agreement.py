@@ -1,0 +1,124 @@
+"""What the processes of a training agree on."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jax.experimental import multihost_utils
+
+from cutaway.errors import CutawayError, RunError
+from cutaway.runtime.distributed.joining import client, is_first, process_count
+
+PATIENCE_SECONDS = 24 * 3600  # to wait for process 0, which may check data before it trains
+
+_barriers = 0
+
+
+def wait_for_all(patience: float = PATIENCE_SECONDS) -> None:
+    """Wait until all processes are here; messages between them would time out after 30 seconds."""
+    global _barriers
+    if process_count() == 1:
+        return
+    _barriers += 1
+    client().wait_at_barrier(f"cutaway-{_barriers}", int(1000 * patience))
+
+
+def most(*numbers: float) -> list[float]:
+    """The largest of each number over all processes."""
+    if process_count() == 1:
+        return list(numbers)
+    found = multihost_utils.process_allgather(np.array(numbers, np.float32))
+    return np.asarray(found).reshape(-1, len(numbers)).max(axis=0).tolist()
+
+
+def of_first(array: np.ndarray) -> np.ndarray:
+    """The array of process 0; those of the others have its shape and type."""
+    if process_count() == 1:
+        return array
+    return np.asarray(multihost_utils.broadcast_one_to_all(array))
+
+
+def bytes_of_first(make: Callable[[], bytes]) -> bytes:
+    """What a function returns in process 0; the others do not call it.
+
+    Raises:
+        CutawayError: it raised one in process 0; in the others a RunError.
+    """
+    if process_count() == 1:
+        return make()
+    content, failure = b"", None
+    if is_first():
+        try:
+            content = make()
+        except CutawayError as error:
+            failure = error
+    head = of_first(np.array([len(content), failure is not None], np.int64))
+    if failure is not None:
+        raise failure
+    if head[1]:
+        raise RunError("process 0 failed", expected="see its error")
+    given = np.frombuffer(content, np.uint8) if is_first() else np.zeros(int(head[0]), np.uint8)
+    return of_first(given).tobytes() if len(given) else b""
+
+
+def expect_same(digest: bytes, what: str) -> None:
+    """Raise RunError unless all processes have the same 8 bytes."""
+    if process_count() == 1:
+        return
+    own = np.frombuffer(digest[:8], np.uint32)
+    found = np.asarray(multihost_utils.process_allgather(own)).reshape(-1, 2)
+    others = np.flatnonzero((found != found[0]).any(axis=1))
+    if len(others):
+        raise RunError(
+            f"process {others[0]} has {what} other than those of process 0",
+            expected="the same in all processes: each batch is divided among them",
+            fix="read the same files in the same order, and draw with the same seed",
+        )
+
+
+def gathered(make: Callable[[], Any]) -> list:
+    """What a function returns in each process, in their order: values that JSON has.
+
+    Raises:
+        CutawayError: it raised one here.
+        RunError: it raised one in another process, whose text it has.
+    """
+    if process_count() == 1:
+        return [make()]
+    failure, message = None, {}
+    try:
+        message["value"] = make()
+    except CutawayError as error:
+        failure, message["error"] = error, [error.came, error.expected, error.fix]
+    content = json.dumps(message).encode()
+    wait_for_living()
+    sizes = multihost_utils.process_allgather(np.array([len(content)], np.int32))
+    size = 1 << int(np.max(sizes) - 1).bit_length()  # few sizes: each one compiles
+    padded = np.frombuffer(content.ljust(size), np.uint8)
+    parts = np.asarray(multihost_utils.process_allgather(padded)).reshape(-1, size)
+    messages = [json.loads(part.tobytes()) for part in parts]
+    if failure is not None:
+        raise failure
+    for process, other in enumerate(messages):
+        if "error" in other:
+            came, expected, fix = other["error"]
+            raise RunError(f"process {process} has failed: {came}", expected=expected, fix=fix)
+    return [other["value"] for other in messages]
+
+
+def wait_for_living() -> None:
+    """Wait until all processes are here, however long they take.
+
+    Raises:
+        RunError: one was lost meanwhile.
+    """
+    count = process_count()
+    living = client().get_live_nodes(list(range(count)))
+    if len(living) < count:
+        lost = next(process for process in range(count) if process not in living)
+        raise RunError(
+            f"process {lost} of this training has ended",
+            expected="all processes to run to the end",
+            fix="see what it printed; cutaway launch --restarts N goes on from the last checkpoint",
+        )
