@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.cli.forked import Forking
+
 ENVIRONMENT = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
 
 
@@ -25,4 +27,9 @@ def run_cutaway(*arguments, folder, **options):
 @pytest.fixture(scope="session")
 def cutaway():
     """Function (*arguments, folder) -> the finished process of `cutaway ARGUMENTS`."""
-    return run_cutaway
+    if not hasattr(os, "fork"):
+        yield run_cutaway
+        return
+    forking = Forking(ENVIRONMENT)
+    yield forking.run
+    forking.end()

@@ -6,7 +6,7 @@ import pytest
 
 from cutaway.cli.app import FIRST, app
 from tests.cli import in_process
-from tests.cli.conftest import ENVIRONMENT
+from tests.cli.conftest import ENVIRONMENT, run_cutaway
 
 
 def test_the_command_alone_says_in_ten_lines_what_to_try_first(cutaway, tmp_path):
@@ -29,7 +29,7 @@ def test_the_help_lists_every_command_and_the_exit_codes(cutaway, tmp_path):
     assert "2 invalid input" in " ".join(printed.split())
 
 
-def test_the_tab_key_completes_commands_and_options(cutaway, tmp_path, monkeypatch):
+def test_the_tab_key_completes_commands_and_options(tmp_path, monkeypatch):
     monkeypatch.setitem(ENVIRONMENT, "_CUTAWAY_COMPLETE", "complete_bash")
     for words, count, expected in (
         ("cutaway tr", 1, ["train"]),
@@ -38,7 +38,7 @@ def test_the_tab_key_completes_commands_and_options(cutaway, tmp_path, monkeypat
     ):
         monkeypatch.setitem(ENVIRONMENT, "COMP_WORDS", words)
         monkeypatch.setitem(ENVIRONMENT, "COMP_CWORD", str(count))
-        assert cutaway(folder=tmp_path).stdout.split() == expected
+        assert run_cutaway(folder=tmp_path).stdout.split() == expected
 
 
 @pytest.mark.parametrize(
