@@ -79,7 +79,7 @@ class Requeue(Callback):
                 slurm.requeue(job)
             except RunError as error:
                 failure = error
-        distributed.wait_for_all()
+        distributed.wait_for_living()
         distributed.bytes_of_first(lambda: _raised(failure))
         sys.exit(slurm.REQUEUED)
 

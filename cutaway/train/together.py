@@ -31,7 +31,7 @@ def sharing_fit(program: Program) -> Iterator[None]:
     if sharding.device_count() == 1:
         yield
         return
-    distributed.wait_for_all()
+    distributed.wait_for_living()
     spread(program, distributed.of_first)
     try:
         with distributed.sharing():

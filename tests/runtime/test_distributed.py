@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 
 import cutaway as ct
 from cutaway.errors import OptionError
+from cutaway.runtime.launcher import free_port
 
 TRAININGS = Path(__file__).with_name("shared_trainings.py")
 NETWORKS = ("mlp", "block_of_resnet", "lstm", "transformer")
@@ -194,3 +195,29 @@ def test_a_process_that_stands_still_ends_all_and_is_named(which, failing, tmp_p
     assert done.returncode == 128 + signal.SIGSTOP
     last = f"cutaway: process {which} was silent: it was stopped by a signal, and was ended"
     assert done.stderr.splitlines()[-1] == last
+
+
+ALONE = """
+import os, sys
+import numpy as np
+import cutaway as ct
+
+ct.distributed.start(sys.argv[1], 2, int(sys.argv[2]))
+net = ct.Linear(3, 1)
+x = np.ones((8, 3), np.float32)
+if sys.argv[2] == "1":
+    os._exit(9)  # as one that a cluster has killed, without a launcher that sees it
+ct.Trainer(net, loss=ct.losses.mean_squared_error).fit(x, x[:, :1], epochs=1, progress=False)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_is_lost_before_a_fit_is_named_also_without_a_launcher(tmp_path):
+    script = tmp_path / "alone.py"
+    script.write_text(ALONE)
+    address = f"127.0.0.1:{free_port('127.0.0.1')}"
+    commands = [[sys.executable, str(script), address, index] for index in "01"]
+    lost = subprocess.Popen(commands[1])
+    done = subprocess.run(commands[0], capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, lost.wait()) == (1, 9)
+    assert "process 1 of this training has ended" in done.stderr

@@ -12,7 +12,6 @@ from cutaway.runtime.distributed.agreement import (
     gathered,
     most,
     of_first,
-    wait_for_all,
     wait_for_living,
 )
 from cutaway.runtime.distributed.joining import (
@@ -64,6 +63,5 @@ __all__ = [
     "rows_sharding",
     "sharing",
     "start",
-    "wait_for_all",
     "wait_for_living",
 ]

@@ -10,19 +10,6 @@ from jax.experimental import multihost_utils
 from cutaway.errors import CutawayError, RunError
 from cutaway.runtime.distributed.joining import client, is_first, process_count
 
-PATIENCE_SECONDS = 24 * 3600  # to wait for process 0, which may check data before it trains
-
-_barriers = 0
-
-
-def wait_for_all(patience: float = PATIENCE_SECONDS) -> None:
-    """Wait until all processes are here; messages between them would time out after 30 seconds."""
-    global _barriers
-    if process_count() == 1:
-        return
-    _barriers += 1
-    client().wait_at_barrier(f"cutaway-{_barriers}", int(1000 * patience))
-
 
 def most(*numbers: float) -> list[float]:
     """The largest of each number over all processes."""
@@ -110,10 +97,14 @@ def gathered(make: Callable[[], Any]) -> list:
 def wait_for_living() -> None:
     """Wait until all processes are here, however long they take.
 
+    Messages between them would time out after 30 seconds; process 0 may check data before a fit.
+
     Raises:
         RunError: one was lost meanwhile.
     """
     count = process_count()
+    if count == 1:
+        return
     living = client().get_live_nodes(list(range(count)))
     if len(living) < count:
         lost = next(process for process in range(count) if process not in living)
