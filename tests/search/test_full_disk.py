@@ -23,10 +23,10 @@ def values(found):
 def test_a_full_disk_fails_no_trial_and_the_search_goes_on_later(points, tmp_path, monkeypatch):
     train = trials_module._train
 
-    def full(base, study, trial, drawn, path):
+    def full(base, study, trial, drawn, path, log):
         if path.name == "002":
             raise RunError(f"{path} cannot be written: No space left on device")
-        return train(base, study, trial, drawn, path)
+        return train(base, study, trial, drawn, path, log)
 
     monkeypatch.setattr(trials_module, "_train", full)
     with pytest.raises(RunError, match="No space left on device"):

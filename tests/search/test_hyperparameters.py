@@ -70,8 +70,8 @@ def test_a_search_that_was_left_and_taken_up_is_the_one_that_was_not(whole, tmp_
     ct.tune(frame, "where", trials=2, out=tmp_path / "t", **SMALL)
     train = trials_module._train
 
-    def interrupted(base, study, trial, drawn, path):
-        train(base, study, trial, drawn, path)
+    def interrupted(base, study, trial, drawn, path, log):
+        train(base, study, trial, drawn, path, log)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(trials_module, "_train", interrupted)
@@ -89,11 +89,11 @@ def test_a_search_that_was_left_and_taken_up_is_the_one_that_was_not(whole, tmp_
 def test_a_failed_trial_is_marked_and_the_search_goes_on(points, tmp_path, monkeypatch):
     train = trials_module._train
 
-    def second_fails(base, study, trial, drawn, path):
+    def second_fails(base, study, trial, drawn, path, log):
         if path.name == "002":
             path.mkdir()
             raise ct.errors.TrainingError("the loss became NaN")
-        return train(base, study, trial, drawn, path)
+        return train(base, study, trial, drawn, path, log)
 
     monkeypatch.setattr(trials_module, "_train", second_fails)
     found = ct.tune(points, "where", trials=3, out=tmp_path / "t", **SMALL)

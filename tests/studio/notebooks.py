@@ -162,6 +162,14 @@ class Views:
         of_one = "+one.querySelector('[data-number=step]').dataset.value"
         return self.page.value(f"{STUDIOS}.map((one) => {of_one})")
 
+    def steps_at_rest(self) -> list[int]:
+        """The step that each shows, once the last frames have come."""
+        before: list[int] = []
+        while (now := self.steps()) != before:
+            before = now
+            time.sleep(1)
+        return now
+
     def go_on(self) -> None:
         """Wait until each has shown ten more frames and a later step."""
         before, frames = self.steps(), self._frames()

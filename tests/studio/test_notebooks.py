@@ -131,7 +131,7 @@ def test_in_jupyterlab_it_is_led_while_another_cell_runs(open_notebook):
     assert book.is_running(3)
     (folder / "go").touch()
     book.has_run(3)
-    steps = book.steps()
+    steps = book.steps_at_rest()
     assert steps[0] == steps[1] > 0
     book.command("docmanager:save")
     book.page.reload()
