@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from cutaway.runtime.distributed.joining import ADDRESS, COUNT, INDEX, LAUNCHER
+from cutaway.runtime.distributed.lost import ENDED
 from cutaway.runtime.gpu_shares import gpus_of_machine, shared_out
 from cutaway.runtime.slurm import REQUEUED
 
@@ -174,7 +175,7 @@ class LocalProcesses:
     def _failure(self, codes: list[int | None], lost: list[int]) -> Outcome:
         ended = [i for i, code in enumerate(codes) if code]
         self._await_lines(ended)
-        missing = [i for i in ended if any("another process" in line for line in self._lines[i])]
+        missing = [i for i in ended if any(ENDED in line for line in self._lines[i])]
         own = [i for i in ended if i not in missing]
         by_signal = [i for i in own if codes[i] in (-signal.SIGKILL, -signal.SIGTERM)]
         aborted = [i for i in own if codes[i] == -signal.SIGABRT]  # as JAX does without process 0

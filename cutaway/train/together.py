@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
-from cutaway.errors import RunError
 from cutaway.nn.trees import leaves, map_leaves
 from cutaway.runtime import distributed, sharding
 from cutaway.train.blocks import ArrayRows, StreamRows
@@ -32,19 +31,12 @@ def sharing_fit(program: Program) -> Iterator[None]:
         yield
         return
     distributed.wait_for_living()
-    spread(program, distributed.of_first)
     try:
-        with distributed.sharing():
-            yield
-            _bring_back(program, are_all_here=True)
-    except (jax.errors.JaxRuntimeError, ValueError) as error:
-        if not distributed.is_loss(error):
-            raise
-        raise RunError(
-            "another process of this training has ended: " + str(error).partition("\n")[0],
-            expected="all processes to run to the end",
-            fix="see what it printed; cutaway launch --restarts N goes on from the last checkpoint",
-        ) from error
+        with distributed.explaining_loss():
+            spread(program, distributed.of_first)
+            with distributed.sharing():
+                yield
+                _bring_back(program, are_all_here=True)
     finally:
         with contextlib.suppress(jax.errors.JaxRuntimeError):  # of a process that is lost
             _bring_back(program, are_all_here=False)

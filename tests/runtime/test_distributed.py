@@ -220,4 +220,4 @@ def test_a_process_that_is_lost_before_a_fit_is_named_also_without_a_launcher(tm
     lost = subprocess.Popen(commands[1])
     done = subprocess.run(commands[0], capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, lost.wait()) == (1, 9)
-    assert "process 1 of this training has ended" in done.stderr
+    assert "another process of this training has ended: process 1 was lost" in done.stderr

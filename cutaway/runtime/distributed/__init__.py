@@ -22,6 +22,7 @@ from cutaway.runtime.distributed.joining import (
     process_index,
     start,
 )
+from cutaway.runtime.distributed.lost import explaining_loss
 from cutaway.runtime.distributed.rows_of_processes import (
     OwnRows,
     mean_and_std,
@@ -30,7 +31,6 @@ from cutaway.runtime.distributed.rows_of_processes import (
 from cutaway.runtime.distributed.shared_steps import (
     arrangement,
     everywhere,
-    is_loss,
     is_sharing,
     local,
     over_rows,
@@ -45,11 +45,11 @@ __all__ = [
     "bytes_of_first",
     "everywhere",
     "expect_same",
+    "explaining_loss",
     "fail",
     "gathered",
     "is_first",
     "is_launched",
-    "is_loss",
     "is_sharing",
     "local",
     "mean_and_std",

@@ -9,21 +9,29 @@ from jax.experimental import multihost_utils
 
 from cutaway.errors import CutawayError, RunError
 from cutaway.runtime.distributed.joining import client, is_first, process_count
+from cutaway.runtime.distributed.lost import explaining_loss, lost_error
 
 
 def most(*numbers: float) -> list[float]:
     """The largest of each number over all processes."""
     if process_count() == 1:
         return list(numbers)
-    found = multihost_utils.process_allgather(np.array(numbers, np.float32))
-    return np.asarray(found).reshape(-1, len(numbers)).max(axis=0).tolist()
+    return _of_all(np.array(numbers, np.float32)).max(axis=0).tolist()
+
+
+def _of_all(array: np.ndarray) -> np.ndarray:
+    """(processes, ...) the arrays of all processes, of one shape and type."""
+    with explaining_loss():
+        found = np.asarray(multihost_utils.process_allgather(array))
+    return found.reshape(-1, *array.shape)
 
 
 def of_first(array: np.ndarray) -> np.ndarray:
     """The array of process 0; those of the others have its shape and type."""
     if process_count() == 1:
         return array
-    return np.asarray(multihost_utils.broadcast_one_to_all(array))
+    with explaining_loss():
+        return np.asarray(multihost_utils.broadcast_one_to_all(array))
 
 
 def bytes_of_first(make: Callable[[], bytes]) -> bytes:
@@ -53,8 +61,7 @@ def expect_same(digest: bytes, what: str) -> None:
     """Raise RunError unless all processes have the same 8 bytes."""
     if process_count() == 1:
         return
-    own = np.frombuffer(digest[:8], np.uint32)
-    found = np.asarray(multihost_utils.process_allgather(own)).reshape(-1, 2)
+    found = _of_all(np.frombuffer(digest[:8], np.uint32))
     others = np.flatnonzero((found != found[0]).any(axis=1))
     if len(others):
         raise RunError(
@@ -80,10 +87,9 @@ def gathered(make: Callable[[], Any]) -> list:
         failure, message["error"] = error, [error.came, error.expected, error.fix]
     content = json.dumps(message).encode()
     wait_for_living()
-    sizes = multihost_utils.process_allgather(np.array([len(content)], np.int32))
+    sizes = _of_all(np.array([len(content)], np.int32))
     size = 1 << int(np.max(sizes) - 1).bit_length()  # few sizes: each one compiles
-    padded = np.frombuffer(content.ljust(size), np.uint8)
-    parts = np.asarray(multihost_utils.process_allgather(padded)).reshape(-1, size)
+    parts = _of_all(np.frombuffer(content.ljust(size), np.uint8))
     messages = [json.loads(part.tobytes()) for part in parts]
     if failure is not None:
         raise failure
@@ -108,8 +114,4 @@ def wait_for_living() -> None:
     living = client().get_live_nodes(list(range(count)))
     if len(living) < count:
         lost = next(process for process in range(count) if process not in living)
-        raise RunError(
-            f"process {lost} of this training has ended",
-            expected="all processes to run to the end",
-            fix="see what it printed; cutaway launch --restarts N goes on from the last checkpoint",
-        )
+        raise lost_error(f"process {lost} was lost")

@@ -66,12 +66,6 @@ def arrangement() -> tuple | None:
     return sharding.arrangement() if is_sharing() else None
 
 
-def is_loss(error: Exception) -> bool:
-    """Whether it says that another process cannot be reached any more."""
-    text = str(error)
-    return any(word in text for word in ("Gloo", "NCCL", "coordination service", "heartbeat"))
-
-
 def rows_sharding() -> NamedSharding:
     """Of arrays whose rows are divided among the devices of all processes."""
     return NamedSharding(sharding.mesh(), PartitionSpec(sharding.ROWS))
