@@ -192,6 +192,8 @@ class LocalProcesses:
         if code < 0:
             name = signal.Signals(-code).name
             note = f"process {self.first + first} was ended by {name}"
+        elif not self._lines[first] and not self._is_asked and code != REQUEUED:
+            note = f"process {self.first + first} ended with exit code {code}"
         lines = [] if self._is_asked else list(self._lines[first])
         return Outcome(
             128 - code if code < 0 else code,

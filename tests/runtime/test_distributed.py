@@ -12,7 +12,8 @@ import pytest
 from safetensors.numpy import load_file
 
 import cutaway as ct
-from cutaway.errors import OptionError
+from cutaway.errors import OptionError, RunError
+from cutaway.runtime import distributed
 from cutaway.runtime.launcher import free_port
 
 TRAININGS = Path(__file__).with_name("shared_trainings.py")
@@ -75,6 +76,8 @@ x = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
 net = ct.Sequential(ct.Linear(3, 4), ct.Tanh(), ct.Linear(4, 1))
 if what == "rows":
     x = x + me
+if what == "leave" and me == 1:
+    os._exit(9)
 trainer = ct.Trainer(net, loss=ct.losses.mean_squared_error)
 keeping = ct.train.Checkpoints(folder, every_seconds=0, resume=True)
 
@@ -118,6 +121,21 @@ def test_a_killed_process_is_named_and_a_restart_goes_on_from_the_checkpoint(fai
     assert "process 1 was ended by SIGKILL" in done.stderr
     assert "epochs 6 stopped None" in done.stdout
     assert [p.suffix for p in (tmp_path / "kept").glob("epoch-000006*")] == [".safetensors"]
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_without_a_word_is_named_with_its_exit_code(failing, tmp_path):
+    done = launched(2, failing, "leave", tmp_path / "kept")
+    assert done.returncode == 9
+    assert done.stderr.splitlines()[-1] == "cutaway: process 1 ended with exit code 9"
+
+
+def test_only_messages_that_do_not_arrive_count_as_a_loss():
+    loss = "another process of this training has ended: Gloo"
+    with pytest.raises(RunError, match=loss), distributed.explaining_loss():
+        raise ValueError("Gloo all-reduce failed: Connection closed by peer")
+    with pytest.raises(ValueError, match="row 7"), distributed.explaining_loss():
+        raise ValueError("row 7 is strange")
 
 
 @pytest.mark.slow
@@ -201,23 +219,29 @@ ALONE = """
 import os, sys
 import numpy as np
 import cutaway as ct
+from jax.experimental import multihost_utils
 
 ct.distributed.start(sys.argv[1], 2, int(sys.argv[2]))
 net = ct.Linear(3, 1)
 x = np.ones((8, 3), np.float32)
-if sys.argv[2] == "1":
-    os._exit(9)  # as one that a cluster has killed, without a launcher that sees it
+leave = lambda *_: os._exit(9)  # as one that a cluster has killed, without a launcher that sees it
+if sys.argv[2:] == ["1", "before a fit"]:
+    leave()
+if sys.argv[2:] == ["1", "while weights are handed out"]:
+    multihost_utils.broadcast_one_to_all = leave
 ct.Trainer(net, loss=ct.losses.mean_squared_error).fit(x, x[:, :1], epochs=1, progress=False)
 """
 
 
 @pytest.mark.slow
-def test_a_process_that_is_lost_before_a_fit_is_named_also_without_a_launcher(tmp_path):
+@pytest.mark.parametrize("moment", ["before a fit", "while weights are handed out"])
+def test_a_process_that_is_lost_is_told_without_a_launcher_too(moment, tmp_path):
     script = tmp_path / "alone.py"
     script.write_text(ALONE)
     address = f"127.0.0.1:{free_port('127.0.0.1')}"
-    commands = [[sys.executable, str(script), address, index] for index in "01"]
+    commands = [[sys.executable, str(script), address, index, moment] for index in "01"]
     lost = subprocess.Popen(commands[1])
     done = subprocess.run(commands[0], capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, lost.wait()) == (1, 9)
-    assert "another process of this training has ended: process 1 was lost" in done.stderr
+    assert "RunError: another process of this training has ended: " in done.stderr
+    assert "Traceback" not in done.stderr
