@@ -24,7 +24,7 @@ from pathlib import Path
 BATCH = {"784-512-256-10": 128, "small CNN": 64}  # rows of each process
 WORKER = Path(__file__).with_name("scaling_worker.py")
 MESSAGES = (4, 2**10, 2**16, 2**20, 2**21, 2**23, 2**25)  # bytes
-GIGABIT = 1e9 / 8  # bytes a second
+GIGABIT = 1e9 / 8  # bytes per second
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Planned:
     parameters: int
 
 
-# least seconds of a step on an H100: the bytes of the compiled step at 3.0 TB/s (RESULTS.md); for
-# BERT its 6 x 85e6 x 64 x 128 operations at 400 TFLOP/s take 10 ms more than no time, bytes 12 ms
+# least seconds of a step on an H100: the bytes of the compiled step at 3.0 TB/s (RESULTS.md); BERT's
+# arithmetic, 6 x 85e6 x 64 x 128 operations, takes 10 ms at 400 TFLOP/s, less than its bytes
 CARDS = (
-    Planned("ResNet-50, 256 pictures of 224 px a card", 0.039, 25_557_032),
-    Planned("BERT-base, 64 x 128 tokens a card", 0.012, 109_482_240),
+    Planned("ResNet-50, 256 pictures of 224 px per card", 0.039, 25_557_032),
+    Planned("BERT-base, 64 x 128 tokens per card", 0.012, 109_482_240),
 )
 BANDWIDTHS = (10, 25, 100, 400)  # Gbit/s between hosts
 HOSTS = (1, 2, 4, 8, 16, 64)
@@ -61,7 +61,7 @@ def message_seconds(size: int, hosts: int, bandwidth: float, latency: float) -> 
 
     Args:
         size: bytes.
-        bandwidth: of each host, bytes a second.
+        bandwidth: of each host, bytes per second.
         latency: seconds of a message.
     """
     return 2 * (hosts - 1) * (size / hosts / bandwidth + latency)
@@ -90,7 +90,7 @@ def planned_tables() -> list[str]:
             f"**{planned.name}** ({4 * planned.parameters / 1e6:.0f} MB of gradients, ",
             "",
         ]
-        lines[-2] += f"{1000 * planned.seconds:.0f} ms a step on one host)"
+        lines[-2] += f"{1000 * planned.seconds:.0f} ms per step on one host)"
         lines += ["| Gbit/s | " + " | ".join(f"{n} hosts" for n in HOSTS[1:]) + " |"]
         lines += ["| ---: |" + " ---: |" * len(HOSTS[1:])]
         for gigabits in BANDWIDTHS:
@@ -119,7 +119,7 @@ def measured(
 
 def weak(rounds: int, hold: str) -> None:
     """Print the weak scaling of both networks, beside what computing and messages add up to."""
-    print("| network | processes x cores | rows a step | ms a step | messages | predicted |")
+    print("| network | processes x cores | batch size | ms per step | messages | predicted |")
     print("| --- | --- | ---: | --- | ---: | ---: |", flush=True)
     for what, batch in BATCH.items():
         sides = {"1 x 1": (1, 1, batch), "1 x 2": (1, 2, 2 * batch), "2 x 1": (2, 1, 2 * batch)}
