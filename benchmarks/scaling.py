@@ -42,8 +42,8 @@ class Planned:
     parameters: int
 
 
-# least seconds of a step on an H100: the bytes of the compiled step at 3.0 TB/s (RESULTS.md); BERT's
-# arithmetic, 6 x 85e6 x 64 x 128 operations, takes 10 ms at 400 TFLOP/s, less than its bytes
+# least seconds of a step on an H100: the bytes of the compiled step at 3.0 TB/s (RESULTS.md);
+# BERT's arithmetic, 6 x 85e6 x 64 x 128 operations, takes 10 ms at 400 TFLOP/s, less than its bytes
 CARDS = (
     Planned("ResNet-50, 256 pictures of 224 px per card", 0.039, 25_557_032),
     Planned("BERT-base, 64 x 128 tokens per card", 0.012, 109_482_240),
@@ -85,12 +85,9 @@ def planned_tables() -> list[str]:
     """Lines of Markdown: shares of ideal over hosts and bandwidths."""
     lines = []
     for planned in CARDS:
-        lines += [
-            "",
-            f"**{planned.name}** ({4 * planned.parameters / 1e6:.0f} MB of gradients, ",
-            "",
-        ]
-        lines[-2] += f"{1000 * planned.seconds:.0f} ms per step on one host)"
+        megabytes, own = 4 * planned.parameters / 1e6, 1000 * planned.seconds
+        of = f"{megabytes:.0f} MB of gradients, {own:.0f} ms per step on one host"
+        lines += ["", f"**{planned.name}** ({of})", ""]
         lines += ["| Gbit/s | " + " | ".join(f"{n} hosts" for n in HOSTS[1:]) + " |"]
         lines += ["| ---: |" + " ---: |" * len(HOSTS[1:])]
         for gigabits in BANDWIDTHS:
