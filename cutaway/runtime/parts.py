@@ -11,15 +11,14 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 
 from cutaway.errors import ShapeError
-from cutaway.runtime import distributed
+from cutaway.runtime import distributed, sharding
 
 
 def part_length(rows: int) -> int:
     """Length of a part with room for so many rows: its process divides it among its devices."""
-    devices = max(1, distributed.rows_sharding().mesh.shape["rows"] // distributed.process_count())
+    devices = max(1, sharding.mesh().shape[sharding.ROWS] // distributed.process_count())
     return -(-rows // devices) * devices
 
 
@@ -55,9 +54,16 @@ def in_parts(array: Any, length: int) -> jax.Array:
     """
     values = np.asarray(array)
     values = values.astype(jax.dtypes.canonicalize_dtype(values.dtype), copy=False)
-    values = _filled_up(values, length)
+    values = padded(values, length)
     shape = (distributed.process_count() * length, *values.shape[1:])
     return jax.make_array_from_process_local_data(distributed.rows_sharding(), values, shape)
+
+
+def padded(array, rows: int) -> np.ndarray:
+    """The array with zeros after its rows, up to so many."""
+    if len(array) == rows:
+        return array
+    return np.concatenate([array, np.zeros((rows - len(array), *array.shape[1:]), array.dtype)])
 
 
 def taken(array: Any, rows: np.ndarray) -> Any:
@@ -80,9 +86,7 @@ def of_all(array: np.ndarray, counts: Sequence[int]) -> np.ndarray:
         array: (rows, ...) of this process.
         counts: rows of each process.
     """
-    padded = _filled_up(array, max(counts))
-    parts = np.asarray(multihost_utils.process_allgather(padded))
-    parts = parts.reshape(len(counts), *padded.shape)
+    parts = distributed.stacked(padded(array, max(counts)))
     return np.concatenate([part[:count] for part, count in zip(parts, counts, strict=True)])
 
 
@@ -144,9 +148,3 @@ def expect_one_form(forms: Sequence[Any], name: str) -> Any:
                     fix="read the same columns, with the same types, in all processes",
                 )
     return form
-
-
-def _filled_up(array: np.ndarray, rows: int) -> np.ndarray:
-    if len(array) == rows:
-        return array
-    return np.concatenate([array, np.zeros((rows - len(array), *array.shape[1:]), array.dtype)])

@@ -14,11 +14,11 @@ from cutaway.errors import DataError, OptionError, ShapeError, expect_range
 from cutaway.nn.trees import count_rows, map_leaves
 from cutaway.runtime import distributed
 from cutaway.runtime.exhaustion import explaining_placing
+from cutaway.runtime.parts import padded
 from cutaway.train.given import as_tree
 from cutaway.train.shared_blocks import (
     blocks_of_all,
     has_own_blocks,
-    padded,
     this_process,
     weighted,
 )

@@ -41,13 +41,6 @@ def weighted(block) -> tuple:
     return x, WeightedTargets(y, *weights) if weights else y
 
 
-def padded(array, rows: int) -> np.ndarray:
-    """The array with zeros after its rows, up to so many."""
-    if len(array) == rows:
-        return array
-    return np.concatenate([array, np.zeros((rows - len(array), *array.shape[1:]), array.dtype)])
-
-
 def blocks_of_all(source, seed: int) -> Iterator[tuple]:
     """Yield (x, y, places) of each block: arrays of all processes, and where each row stands.
 
@@ -63,7 +56,7 @@ def blocks_of_all(source, seed: int) -> Iterator[tuple]:
             digest.update(f"{leaf.shape} {leaf.dtype}".encode())
             digest.update(np.asarray(leaf)[: _hashed_rows(leaf)].tobytes())
         distributed.expect_same(digest.digest(), "rows in a block")
-        filled = map_leaves(lambda leaf: as_array(padded(leaf, source.block_rows)), block)
+        filled = map_leaves(lambda leaf: as_array(parts.padded(leaf, source.block_rows)), block)
         x, y = weighted(map_leaves(distributed.replicated, filled))
         yield x, y, np.arange(count_rows(block), dtype=np.int32)
 

@@ -12,6 +12,7 @@ from cutaway.runtime.distributed.agreement import (
     gathered,
     most,
     of_first,
+    stacked,
     wait_for_living,
 )
 from cutaway.runtime.distributed.joining import (
@@ -62,6 +63,7 @@ __all__ = [
     "replicated",
     "rows_sharding",
     "sharing",
+    "stacked",
     "start",
     "wait_for_living",
 ]

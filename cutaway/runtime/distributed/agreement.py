@@ -16,11 +16,13 @@ def most(*numbers: float) -> list[float]:
     """The largest of each number over all processes."""
     if process_count() == 1:
         return list(numbers)
-    return _of_all(np.array(numbers, np.float32)).max(axis=0).tolist()
+    return stacked(np.array(numbers, np.float32)).max(axis=0).tolist()
 
 
-def _of_all(array: np.ndarray) -> np.ndarray:
-    """(processes, ...) the arrays of all processes, of one shape and type."""
+def stacked(array: np.ndarray) -> np.ndarray:
+    """(processes, ...) the arrays of all processes, which have one shape and type."""
+    if process_count() == 1:
+        return array[None]
     with explaining_loss():
         found = np.asarray(multihost_utils.process_allgather(array))
     return found.reshape(-1, *array.shape)
@@ -61,7 +63,7 @@ def expect_same(digest: bytes, what: str) -> None:
     """Raise RunError unless all processes have the same 8 bytes."""
     if process_count() == 1:
         return
-    found = _of_all(np.frombuffer(digest[:8], np.uint32))
+    found = stacked(np.frombuffer(digest[:8], np.uint32))
     others = np.flatnonzero((found != found[0]).any(axis=1))
     if len(others):
         raise RunError(
@@ -87,9 +89,9 @@ def gathered(make: Callable[[], Any]) -> list:
         failure, message["error"] = error, [error.came, error.expected, error.fix]
     content = json.dumps(message).encode()
     wait_for_living()
-    sizes = _of_all(np.array([len(content)], np.int32))
+    sizes = stacked(np.array([len(content)], np.int32))
     size = 1 << int(np.max(sizes) - 1).bit_length()  # few sizes: each one compiles
-    parts = _of_all(np.frombuffer(content.ljust(size), np.uint8))
+    parts = stacked(np.frombuffer(content.ljust(size), np.uint8))
     messages = [json.loads(part.tobytes()) for part in parts]
     if failure is not None:
         raise failure

@@ -17,8 +17,8 @@ class TensorBoard(Logger):
     """Writes event files: `tensorboard --logdir runs` shows them.
 
     Values over epochs and values over steps are scalars, weights and gradients by layer of `Probes`
-    histograms; the configuration, findings and names of
-    files are texts, the values of a trial of a search hyperparameters.
+    histograms; the configuration, findings and names of files are texts, the values of a trial of a
+    search hyperparameters.
 
     Args:
         folder: None: RUN/tensorboard for a run of Cutaway, otherwise a new one in logs/.
