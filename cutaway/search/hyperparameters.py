@@ -11,7 +11,6 @@ OUT/search.json    the search space and the data, for resuming
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import platform
@@ -21,8 +20,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-
-import numpy as np
 
 import cutaway
 from cutaway.data.read import unpiped
@@ -34,13 +31,13 @@ from cutaway.files.writing import explaining_write
 from cutaway.runs import prepare
 from cutaway.runtime import device
 from cutaway.search.result import Tuned, finish
+from cutaway.search.search_config import config_of, differences
 from cutaway.search.shared_study import SharedStudy, search_together, train_again
 from cutaway.search.study import import_optuna, open_space, study_of
 from cutaway.search.trial import run_trial
 from cutaway.search.trial_loggers import expect_loggers
 
 TEST = 0.2  # fraction of the rows for the test set
-FORMAT = 2  # 1 had no checksums of trials
 # run without the current folder on the path of modules (-P), which may hold a file numpy.py
 _WORKER = (
     "import runpy, sys; sys.path.append(sys.argv.pop(1)); "
@@ -121,7 +118,7 @@ def tune(
     out = Path("runs", name) if out is None else Path(out)
     began = time.perf_counter()
     with _alone(out):
-        config = _config(base, asked, space)
+        config = config_of(base, asked, space)
         # before the folder is written: a study that cannot be reached leaves none behind
         shared = None if study is None else _shared(study, base, space, config)
         is_new = _begin(out, config)
@@ -240,19 +237,6 @@ def _run_workers(out, study, data, asked, places, jobs, log, report):
         )
 
 
-def _config(base, asked, space) -> dict:
-    """What is searched, as JSON values."""
-    config = {
-        "format": FORMAT,
-        "kind": base.kind,
-        "data": base.source,
-        "rows": _fingerprint(base),
-        "asked": asked,
-        "space": {name: dataclasses.asdict(one) for name, one in space.items()},
-    }
-    return json.loads(json.dumps(config))
-
-
 def _begin(out, config: dict) -> bool:
     """Create the folder, or check that it holds this search; returns whether it is new."""
     manifest, name = Manifest(out), "search.json"
@@ -263,9 +247,8 @@ def _begin(out, config: dict) -> bool:
         except (ValueError, TypeError, RecursionError) as error:
             raise damaged(out / name, f"it is not a JSON object ({error})") from error
         if before != config:
-            differing = [name for name in config if before.get(name) != config[name]]
             raise RunError(
-                f"{out} holds another search: its {', '.join(differing)} differ",
+                f"{out} holds another search, with other values: {differences(before, config)}",
                 expected="the same data and options, apart from --trials and --jobs",
                 fix="choose another --out (out=), or delete that folder",
             )
@@ -280,17 +263,6 @@ def _begin(out, config: dict) -> bool:
     with explaining_write(out / "trials", None):
         (out / "trials").mkdir(exist_ok=True)
     return True
-
-
-def _fingerprint(base) -> str:
-    """Hash of the encoded rows: a frame has no name, and a file may have been edited."""
-    digest = hashlib.sha256()
-    for array in (base.x, base.y):
-        if isinstance(array, np.ndarray) and array.dtype != object:
-            digest.update(np.ascontiguousarray(array).tobytes())
-        else:  # images that are decoded on the fly
-            digest.update(str(len(array)).encode())
-    return digest.hexdigest()[:16]
 
 
 @contextlib.contextmanager

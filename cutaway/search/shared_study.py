@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cutaway.errors import CutawayError, RunError, expect_type
 from cutaway.files.content import reason_of
+from cutaway.search.search_config import differences
 from cutaway.search.study import STARTUP, Study, draw
 from cutaway.search.trial import run_trial
 from cutaway.search.undamaged import STUDY
@@ -41,11 +42,12 @@ class SharedStudy(Study):
     def __init__(self, source: str, space: dict, *, config: dict, **others):
         expect_type(source, (str, Path), what="study", expected="a path or the URL of a database")
         self.source = str(source)
+        self.name = re.sub(r"//[^@/]*@", "//", self.source)  # without a password
         self.config = config
         self._heart: _Heart | None = None
         self._seen: dict[int, tuple[int, float]] = {}  # trial: (count, since when)
         self._reserved = None
-        super().__init__(re.sub(r"//[^@/]*@", "//", self.source), space, **others)  # no password
+        super().__init__(self.name, space, **others)
 
     def _open(self):
         errors = self.optuna.exceptions
@@ -80,10 +82,10 @@ class SharedStudy(Study):
             time.sleep(0.2)
             before = study.user_attrs.get(SEARCH)
         before = before or {}
-        differing = [name for name in self.config if before.get(name) != self.config[name]]
-        if differing:
+        found = differences(before, self.config)
+        if found:
             raise RunError(
-                f"the study {self.path} is of another search: its {', '.join(differing)} differ",
+                f"the study {self.name} is of another search, with other values: {found}",
                 expected="the same data and options on all machines, apart from --out",
                 fix="repeat the options of the other machines, or choose another --study",
             )
@@ -98,11 +100,14 @@ class SharedStudy(Study):
             cause: BaseException = error
             while cause.__cause__ is not None:
                 cause = cause.__cause__
+            fix = "check that it can be reached from here, and repeat the command to go on"
+            if isinstance(cause, ModuleNotFoundError):
+                fix = f"install what speaks to this database: pip install {cause.name}"
             raise RunError(
-                f"the study {self.path} cannot be read or written: {reason_of(cause)}",
+                f"the study {self.name} cannot be read or written: {reason_of(cause)}",
                 expected="a file in a folder that all machines can write to, or the URL of a "
                 "database, such as postgresql://user@host/name",
-                fix="check that it can be reached from here, and repeat the command to go on",
+                fix=fix,
             ) from error
 
     # which trials there are
