@@ -212,9 +212,7 @@ def test_a_folder_with_something_else_is_left_alone(points, tmp_path, whole):
         ct.tune(points, "where", trials=1, out=tmp_path, **SMALL)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
     _, found = whole
-    with pytest.raises(
-        RunError, match=r"another search, .*: epochs \(4 there, 5 here\)"
-    ):
+    with pytest.raises(RunError, match=r"another search, .*: epochs \(4 there, 5 here\)"):
         ct.tune(points, "where", trials=5, out=found.path, kind="table", epochs=5)
     Manifest(tmp_path / "broken").write({"search.json": b"{}"})
     (tmp_path / "broken" / "search.json").write_text("{")
