@@ -67,7 +67,7 @@ class Follower:
 
     def _connected(self) -> Link | None:
         """A link to the leader; None: somebody asked for an end before."""
-        target, reason = split_address(self.address), "nobody listens there"
+        target, reason = split_address(self.address), ""
         end = time.monotonic() + self.patience
         while time.monotonic() < end:
             if self._signals.asked is not None:
@@ -75,6 +75,8 @@ class Follower:
             try:
                 return connect(target, self._hello)
             except (OSError, LinkError) as error:
+                if not reason and not self._round:
+                    _say(f"no leader answers at {self.address} yet; trying for {self.patience:g} s")
                 reason = str(error)
             time.sleep(RETRY_SECONDS)
         raise RunError(

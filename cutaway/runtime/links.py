@@ -118,7 +118,8 @@ class Link:
                 with contextlib.suppress(TimeoutError):
                     self._take(self._lines.read(), inbox)
         except (OSError, LinkError) as error:
-            self.loss = str(error)
+            if not self.is_closed:  # else this side has closed it, and had its reason
+                self.loss = str(error)
         self.close()
 
     def _take(self, envelope: Message, inbox) -> None:
