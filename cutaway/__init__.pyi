@@ -28,8 +28,11 @@ from cutaway.nn import AdaptiveAvgPool as AdaptiveAvgPool
 from cutaway.nn import Add as Add
 from cutaway.nn import AllSteps as AllSteps
 from cutaway.nn import AvgPool as AvgPool
+from cutaway.nn import BatchEnsembleLinear as BatchEnsembleLinear
 from cutaway.nn import BatchNorm as BatchNorm
+from cutaway.nn import Blend as Blend
 from cutaway.nn import Buffer as Buffer
+from cutaway.nn import ColumnLinear as ColumnLinear
 from cutaway.nn import Compiled as Compiled
 from cutaway.nn import Conv1d as Conv1d
 from cutaway.nn import Conv2d as Conv2d
@@ -56,15 +59,19 @@ from cutaway.nn import LastStep as LastStep
 from cutaway.nn import LayerNorm as LayerNorm
 from cutaway.nn import LeakyReLU as LeakyReLU
 from cutaway.nn import LearnedPositions as LearnedPositions
+from cutaway.nn import LearnedScale as LearnedScale
 from cutaway.nn import Linear as Linear
 from cutaway.nn import LocalResponseNorm as LocalResponseNorm
 from cutaway.nn import LogSoftmax as LogSoftmax
 from cutaway.nn import MaxPool as MaxPool
+from cutaway.nn import Mish as Mish
 from cutaway.nn import Module as Module
 from cutaway.nn import MultiHeadAttention as MultiHeadAttention
 from cutaway.nn import PReLU as PReLU
 from cutaway.nn import Parameter as Parameter
 from cutaway.nn import Perceptron as Perceptron
+from cutaway.nn import PeriodicEmbedding as PeriodicEmbedding
+from cutaway.nn import PiecewiseLinearEmbedding as PiecewiseLinearEmbedding
 from cutaway.nn import RMSNorm as RMSNorm
 from cutaway.nn import RNN as RNN
 from cutaway.nn import ReLU as ReLU
@@ -76,7 +83,9 @@ from cutaway.nn import SELU as SELU
 from cutaway.nn import Sequential as Sequential
 from cutaway.nn import SiLU as SiLU
 from cutaway.nn import Sigmoid as Sigmoid
+from cutaway.nn import SineCosineEmbedding as SineCosineEmbedding
 from cutaway.nn import SinusoidalPositions as SinusoidalPositions
+from cutaway.nn import SmoothClip as SmoothClip
 from cutaway.nn import Softmax as Softmax
 from cutaway.nn import Softplus as Softplus
 from cutaway.nn import SpatialDropout as SpatialDropout
@@ -219,13 +228,16 @@ __all__ = [
     "AllSteps",
     "AveragedMomentum",
     "AvgPool",
+    "BatchEnsembleLinear",
     "BatchNorm",
+    "Blend",
     "Buffer",
     "Callback",
     "Checkpoints",
     "Classifier",
     "ClipNorm",
     "ClipValue",
+    "ColumnLinear",
     "Compiled",
     "Constant",
     "Conv1d",
@@ -263,10 +275,12 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LearnedPositions",
+    "LearnedScale",
     "Linear",
     "LocalResponseNorm",
     "LogSoftmax",
     "MaxPool",
+    "Mish",
     "Mixup",
     "Module",
     "Momentum",
@@ -278,6 +292,8 @@ __all__ = [
     "PReLU",
     "Parameter",
     "Perceptron",
+    "PeriodicEmbedding",
+    "PiecewiseLinearEmbedding",
     "Probes",
     "RMSNorm",
     "RMSprop",
@@ -296,7 +312,9 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SineCosineEmbedding",
     "SinusoidalPositions",
+    "SmoothClip",
     "Softmax",
     "Softplus",
     "SpatialDropout",

@@ -14,30 +14,30 @@ from cutaway.leaves import modules_of, objects_of
 PACKAGE = Path(__file__).parents[1] / "cutaway"
 
 ACTIVATION = '''
-"""Mish."""
+"""TanhExp."""
 
 import math
 
-import jax
 import jax.numpy as jnp
 
 from cutaway.engine import Activation
 from cutaway.engine.operation import operation
 
 
-MISH = Activation("Mish", range=(-0.30884, math.inf), largest_slope=1.0885, rectifies=True)
+TANH_EXP = Activation("TanhExp", range=(-0.35329, math.inf), largest_slope=1.062, rectifies=True)
 
 
-@operation(activation=MISH)
-def mish(z):
-    """z tanh(softplus(z)). Misra 2019, arXiv:1908.08681."""
-    return z * jnp.tanh(jax.nn.softplus(z))
+@operation(activation=TANH_EXP)
+def tanh_exp(z):
+    """z tanh(e^z). Liu & Di 2020, arXiv:2003.09855."""
+    return z * jnp.tanh(jnp.exp(z))
 
 
-@mish.backward
-def mish_backward(grad, out, z):
-    t, s = jnp.tanh(jax.nn.softplus(z)), jax.nn.sigmoid(z)
-    return grad * (t + z * s * (1 - t * t))
+@tanh_exp.backward
+def tanh_exp_backward(grad, out, z):
+    e = jnp.exp(jnp.minimum(z, 20))
+    t = jnp.tanh(e)
+    return grad * (t + z * e * (1 - t * t))
 '''
 OPTIMIZER = '''
 """Lion."""
@@ -232,17 +232,17 @@ def run(house, *command) -> str:
 def test_a_new_file_is_known_to_commands_explanations_and_races(house):
     code = (
         "import cutaway as ct; from cutaway.metrics import METRICS; "
-        "print(ct.Mish(), ct.Lion.name, ct.HighwayGate(2)([[1.0, 2.0]]).ndim, "
+        "print(ct.TanhExp(), ct.Lion.name, ct.HighwayGate(2)([[1.0, 2.0]]).ndim, "
         " METRICS['median_absolute_error'].task, "
-        "ct.check_gradient(ct.ops.mish, [0.3, -2.0]))"
+        "ct.check_gradient(ct.ops.tanh_exp, [0.3, -2.0]))"
     )
-    assert run(house, "-c", code).split()[:4] == ["Mish()", "lion", "2", "regression"]
-    run(house, "-m", "cutaway", "train", "--activation", "mish", "--optimizer", "lion",
+    assert run(house, "-c", code).split()[:4] == ["TanhExp()", "lion", "2", "regression"]
+    run(house, "-m", "cutaway", "train", "--activation", "tanh_exp", "--optimizer", "lion",
         "--epochs", "3", "--out", "run")  # fmt: skip
     told = run(house, "-m", "cutaway", "explain", "run", "--neuron", "1:0", "--weight", "0:0,0")
-    assert "mish" in told
-    drawn = "import cutaway as ct; print(ct.draw(ct.Sequential(ct.Linear(2, 1), ct.Mish())).svg)"
-    assert "Mish" in run(house, "-c", drawn)
+    assert "tanh_exp" in told
+    drawn = "import cutaway as ct; print(ct.draw(ct.Sequential(ct.Linear(2, 1), ct.TanhExp())).svg)"
+    assert "TanhExp" in run(house, "-c", drawn)
     race = run(house, "-m", "cutaway", "race", "--optimizer", "lion,adam", "--steps", "20")
     assert "lion" in race
 

@@ -17,6 +17,7 @@ from cutaway.data.augmentation import (
     RandomFlip,
     RandomResizedCrop,
 )
+from cutaway.data.bin_edges import quantile_edges
 from cutaway.data.buckets import TokenStream, bucket_lengths, bucketed_order
 from cutaway.data.cells import Cells, read_cells
 from cutaway.data.columns import Column
@@ -141,6 +142,7 @@ __all__ = [
     "mu_law_decode",
     "mu_law_encode",
     "predict_tiles",
+    "quantile_edges",
     "read_idx",
     "read_image",
     "read_labels",

@@ -4,6 +4,7 @@ from cutaway.leaves import objects_of
 from cutaway.nn import init
 from cutaway.nn.activations import ACTIVATIONS, LAYERS, Swish
 from cutaway.nn.attention import MultiHeadAttention
+from cutaway.nn.batch_ensemble import BatchEnsembleLinear
 from cutaway.nn.containers import Sequential
 from cutaway.nn.convolution import (
     Conv1d,
@@ -13,6 +14,7 @@ from cutaway.nn.convolution import (
     ConvTranspose2d,
     ConvTranspose3d,
 )
+from cutaway.nn.data_initialization import initialize_on
 from cutaway.nn.growing import deepen, narrow, widen
 from cutaway.nn.init import INITIALIZERS
 from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual, Standardize
@@ -28,6 +30,12 @@ from cutaway.nn.normalization import (
     LocalResponseNorm,
     RMSNorm,
 )
+from cutaway.nn.number_embeddings import (
+    ColumnLinear,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
+    SineCosineEmbedding,
+)
 from cutaway.nn.perceptron import HebbianNeuron, Perceptron
 from cutaway.nn.pooling import (
     AdaptiveAvgPool,
@@ -42,6 +50,7 @@ from cutaway.nn.random import seed
 from cutaway.nn.recurrent import GRU, LSTM, RNN, AllSteps, LastStep
 from cutaway.nn.regularization import SpatialDropout, StochasticDepth
 from cutaway.nn.rematerialize import Recompute, recompute
+from cutaway.nn.rescaling import Blend, LearnedScale, SmoothClip
 from cutaway.nn.resizing import StructureChange
 from cutaway.nn.sharing import exclusive, snapshot
 from cutaway.nn.squeeze import SqueezeExcite
@@ -67,8 +76,11 @@ __all__ = [
     "Add",
     "AllSteps",
     "AvgPool",
+    "BatchEnsembleLinear",
     "BatchNorm",
+    "Blend",
     "Buffer",
+    "ColumnLinear",
     "Compiled",
     "Conv1d",
     "Conv2d",
@@ -87,17 +99,22 @@ __all__ = [
     "LastStep",
     "LayerNorm",
     "LearnedPositions",
+    "LearnedScale",
     "Linear",
     "LocalResponseNorm",
     "MaxPool",
     "Module",
     "MultiHeadAttention",
     "Parameter",
+    "PeriodicEmbedding",
     "Perceptron",
+    "PiecewiseLinearEmbedding",
     "RMSNorm",
     "Recompute",
     "Residual",
     "Sequential",
+    "SineCosineEmbedding",
+    "SmoothClip",
     "SinusoidalPositions",
     "SpatialDropout",
     "Standardize",
@@ -116,6 +133,7 @@ __all__ = [
     "exclusive",
     "in_mode",
     "init",
+    "initialize_on",
     "jit",
     "named_variables",
     "narrow",

@@ -10,6 +10,7 @@ from cutaway.nn.activations import Identity as Identity
 from cutaway.nn.activations import LAYERS as LAYERS
 from cutaway.nn.activations import LeakyReLU as LeakyReLU
 from cutaway.nn.activations import LogSoftmax as LogSoftmax
+from cutaway.nn.activations import Mish as Mish
 from cutaway.nn.activations import PReLU as PReLU
 from cutaway.nn.activations import ReLU as ReLU
 from cutaway.nn.activations import ReLU6 as ReLU6
@@ -22,6 +23,7 @@ from cutaway.nn.activations import Swish as Swish
 from cutaway.nn.activations import Tanh as Tanh
 from cutaway.nn.activations import Threshold as Threshold
 from cutaway.nn.attention import MultiHeadAttention as MultiHeadAttention
+from cutaway.nn.batch_ensemble import BatchEnsembleLinear as BatchEnsembleLinear
 from cutaway.nn.containers import Sequential as Sequential
 from cutaway.nn.convolution import Conv1d as Conv1d
 from cutaway.nn.convolution import Conv2d as Conv2d
@@ -29,6 +31,7 @@ from cutaway.nn.convolution import Conv3d as Conv3d
 from cutaway.nn.convolution import ConvTranspose1d as ConvTranspose1d
 from cutaway.nn.convolution import ConvTranspose2d as ConvTranspose2d
 from cutaway.nn.convolution import ConvTranspose3d as ConvTranspose3d
+from cutaway.nn.data_initialization import initialize_on as initialize_on
 from cutaway.nn.growing import deepen as deepen
 from cutaway.nn.growing import narrow as narrow
 from cutaway.nn.growing import widen as widen
@@ -55,6 +58,10 @@ from cutaway.nn.normalization import InstanceNorm as InstanceNorm
 from cutaway.nn.normalization import LayerNorm as LayerNorm
 from cutaway.nn.normalization import LocalResponseNorm as LocalResponseNorm
 from cutaway.nn.normalization import RMSNorm as RMSNorm
+from cutaway.nn.number_embeddings import ColumnLinear as ColumnLinear
+from cutaway.nn.number_embeddings import PeriodicEmbedding as PeriodicEmbedding
+from cutaway.nn.number_embeddings import PiecewiseLinearEmbedding as PiecewiseLinearEmbedding
+from cutaway.nn.number_embeddings import SineCosineEmbedding as SineCosineEmbedding
 from cutaway.nn.perceptron import HebbianNeuron as HebbianNeuron
 from cutaway.nn.perceptron import Perceptron as Perceptron
 from cutaway.nn.pooling import AdaptiveAvgPool as AdaptiveAvgPool
@@ -76,6 +83,9 @@ from cutaway.nn.regularization import SpatialDropout as SpatialDropout
 from cutaway.nn.regularization import StochasticDepth as StochasticDepth
 from cutaway.nn.rematerialize import Recompute as Recompute
 from cutaway.nn.rematerialize import recompute as recompute
+from cutaway.nn.rescaling import Blend as Blend
+from cutaway.nn.rescaling import LearnedScale as LearnedScale
+from cutaway.nn.rescaling import SmoothClip as SmoothClip
 from cutaway.nn.resizing import StructureChange as StructureChange
 from cutaway.nn.sharing import exclusive as exclusive
 from cutaway.nn.sharing import snapshot as snapshot
@@ -95,8 +105,11 @@ __all__ = [
     "Add",
     "AllSteps",
     "AvgPool",
+    "BatchEnsembleLinear",
     "BatchNorm",
+    "Blend",
     "Buffer",
+    "ColumnLinear",
     "Compiled",
     "Conv1d",
     "Conv2d",
@@ -125,15 +138,19 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LearnedPositions",
+    "LearnedScale",
     "Linear",
     "LocalResponseNorm",
     "LogSoftmax",
     "MaxPool",
+    "Mish",
     "Module",
     "MultiHeadAttention",
     "PReLU",
     "Parameter",
     "Perceptron",
+    "PeriodicEmbedding",
+    "PiecewiseLinearEmbedding",
     "RMSNorm",
     "RNN",
     "ReLU",
@@ -145,7 +162,9 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SineCosineEmbedding",
     "SinusoidalPositions",
+    "SmoothClip",
     "Softmax",
     "Softplus",
     "SpatialDropout",
@@ -167,6 +186,7 @@ __all__ = [
     "exclusive",
     "in_mode",
     "init",
+    "initialize_on",
     "jit",
     "named_variables",
     "narrow",

@@ -34,6 +34,9 @@ class HardSwish(ActivationLayer):
 class HardSigmoid(ActivationLayer):
     def __init__(self) -> None: ...
 
+class Mish(ActivationLayer):
+    def __init__(self) -> None: ...
+
 class SiLU(ActivationLayer):
     def __init__(self) -> None: ...
 

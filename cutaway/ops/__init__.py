@@ -13,6 +13,7 @@ from cutaway.ops.activations import (
     leaky_relu,
     linear,
     log_softmax,
+    mish,
     parametric_relu,
     relu,
     relu6,
@@ -54,6 +55,7 @@ from cutaway.ops.elementwise import (
     negative,
     sign,
     sin,
+    smooth_clip,
     sqrt,
     square,
     where,
@@ -89,6 +91,7 @@ from cutaway.ops.shapes import (
     take,
     transpose,
 )
+from cutaway.ops.turns import cos_turns, sin_turns
 from cutaway.runtime import keep_freed_memory
 
 __all__ = [
@@ -111,6 +114,7 @@ __all__ = [
     "concatenate",
     "convolution",
     "cos",
+    "cos_turns",
     "divide",
     "elu",
     "equal",
@@ -147,6 +151,7 @@ __all__ = [
     "mean",
     "min",
     "minimum",
+    "mish",
     "moments",
     "multiply",
     "negative",
@@ -168,6 +173,8 @@ __all__ = [
     "sign",
     "silu",
     "sin",
+    "sin_turns",
+    "smooth_clip",
     "softmax",
     "softplus",
     "split",

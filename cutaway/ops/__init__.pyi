@@ -10,6 +10,7 @@ from cutaway.ops.activations import hard_swish as hard_swish
 from cutaway.ops.activations import leaky_relu as leaky_relu
 from cutaway.ops.activations import linear as linear
 from cutaway.ops.activations import log_softmax as log_softmax
+from cutaway.ops.activations import mish as mish
 from cutaway.ops.activations import parametric_relu as parametric_relu
 from cutaway.ops.activations import relu as relu
 from cutaway.ops.activations import relu6 as relu6
@@ -55,6 +56,7 @@ from cutaway.ops.elementwise import log1p as log1p
 from cutaway.ops.elementwise import negative as negative
 from cutaway.ops.elementwise import sign as sign
 from cutaway.ops.elementwise import sin as sin
+from cutaway.ops.elementwise import smooth_clip as smooth_clip
 from cutaway.ops.elementwise import sqrt as sqrt
 from cutaway.ops.elementwise import square as square
 from cutaway.ops.elementwise import where as where
@@ -101,6 +103,8 @@ from cutaway.ops.shapes import squeeze as squeeze
 from cutaway.ops.shapes import stack as stack
 from cutaway.ops.shapes import take as take
 from cutaway.ops.shapes import transpose as transpose
+from cutaway.ops.turns import cos_turns as cos_turns
+from cutaway.ops.turns import sin_turns as sin_turns
 
 abs: Operation
 ACTIVATION_FUNCTIONS: dict[str, Operation]
@@ -129,6 +133,7 @@ __all__ = [
     "concatenate",
     "convolution",
     "cos",
+    "cos_turns",
     "decode_boxes",
     "divide",
     "elu",
@@ -168,6 +173,7 @@ __all__ = [
     "methods",
     "min",
     "minimum",
+    "mish",
     "moments",
     "multiply",
     "negative",
@@ -192,6 +198,8 @@ __all__ = [
     "sign",
     "silu",
     "sin",
+    "sin_turns",
+    "smooth_clip",
     "softmax",
     "softplus",
     "split",

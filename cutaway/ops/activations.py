@@ -253,6 +253,40 @@ def silu_onnx(g, z):
 swish = silu
 
 
+@operation(
+    activation=Activation("Mish", range=(-0.30884, math.inf), largest_slope=1.0885, rectifies=True)
+)
+def mish(z):
+    """z tanh(ln(1 + eᶻ)). Misra 2019, arXiv:1908.08681."""
+    return z * _tanh_softplus(_exp_of_mish(z))
+
+
+@mish.backward
+def mish_backward(grad, out, z):
+    # with t = tanh(ln(1 + eᶻ)): d/dz z t = t + z (1 - t²) σ(z), for (ln(1 + eᶻ))' = σ(z)
+    e = _exp_of_mish(z)
+    t = _tanh_softplus(e)
+    return grad * (t + jnp.minimum(z, 20) * (1 - t * t) * e / (1 + e))
+
+
+mish.formula("z * tanh(ln(1 + exp(z)))")
+
+
+@mish.onnx
+def mish_onnx(g, z):
+    return g.elementwise("Mul", z, g.elementwise("Tanh", g.elementwise("Softplus", z)))
+
+
+def _exp_of_mish(z):
+    return jnp.exp(jnp.minimum(z, 20))  # beyond, t is 1 also in float64
+
+
+def _tanh_softplus(e):
+    """t of e = eᶻ, with one exponential: ((1 + e)² - 1) / ((1 + e)² + 1) = n / (n + 2)."""
+    n = e * (e + 2)
+    return n / (n + 2)
+
+
 @operation(activation=Activation("HardSigmoid", range=(0, 1), largest_slope=1 / 6, turns_off=True))
 def hard_sigmoid(z):
     """(z + 3) / 6, at least 0 and at most 1: σ without exponentials. Courbariaux et al. 2015,

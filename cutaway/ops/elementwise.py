@@ -189,6 +189,32 @@ def clip_onnx(g, x, *, low=None, high=None):
     return g.elementwise("Clip", x, low, high)
 
 
+@operation(edges="elementwise")
+def smooth_clip(x, *, limit=3.0):
+    """x / √(1 + (x / limit)²): x near 0, and never beyond ±limit. Holzmüller et al. 2024,
+    arXiv:2407.04491, sec. 3."""
+    # the root is a hypotenuse, so that a square too large for the type does not turn ±limit into 0
+    return x / jnp.hypot(jnp.ones_like(x), x / limit)
+
+
+@smooth_clip.backward
+def smooth_clip_backward(grad, out, x, *, limit=3.0):
+    # with r = √(1 + (x/c)²), r' = x / (c² r): d(x/r)/dx = (r - x r') / r² = 1 / r³
+    root = jnp.hypot(jnp.ones_like(x), x / limit)
+    return grad / root / root / root
+
+
+smooth_clip.formula("x / sqrt(1 + (x / limit)**2)", slope="1 / sqrt(1 + (x / limit)**2)**3")
+
+
+@smooth_clip.onnx
+def smooth_clip_onnx(g, x, *, limit=3.0):
+    # in float32 nothing beyond 1e9 differs from the limit, and its square has room
+    part = g.elementwise("Clip", g.elementwise("Div", x, limit), -1e9, 1e9)
+    root = g.elementwise("Sqrt", g.elementwise("Add", g.elementwise("Mul", part, part), 1))
+    return g.elementwise("Mul", g.elementwise("Div", part, root), limit)
+
+
 @operation(edges="elementwise", role="choice")
 def where(condition, a, b):
     """a where the condition holds, b elsewhere; all three broadcast."""

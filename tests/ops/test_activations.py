@@ -20,6 +20,7 @@ PAIRS = {
     "selu": F.selu,
     "softplus": F.softplus,
     "silu": F.silu,
+    "mish": F.mish,
     "hard_sigmoid": F.hardsigmoid,
     "hard_swish": F.hardswish,
     "gelu": F.gelu,

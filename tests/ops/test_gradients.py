@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cutaway import ops
 from cutaway.engine import Operation, Tensor, check_gradient, float64, gradients
-from cutaway.ops import activations, arithmetic, elementwise, reductions, shapes
+from cutaway.ops import activations, arithmetic, elementwise, reductions, shapes, turns
 
 SHAPES = [(), (1,), (3,), (2, 3), (1, 3), (2, 1, 3), (0, 3)]
 PAIRS = [((), ()), ((3,), ()), ((2, 3), (3,)), ((2, 1), (1, 3)), ((2, 3), (2, 1)), ((0, 3), (3,))]
@@ -44,6 +44,9 @@ ONE = {
     "absolute": apart,
     "sin": anywhere,
     "cos": anywhere,
+    "cos_turns": anywhere,
+    "sin_turns": anywhere,
+    "smooth_clip": anywhere,
     "sign": apart,
     "threshold": apart,
     "linear": anywhere,
@@ -56,6 +59,7 @@ ONE = {
     "selu": apart,
     "softplus": anywhere,
     "silu": anywhere,
+    "mish": anywhere,
     "hard_sigmoid": apart,
     "hard_swish": apart,
     "gelu": anywhere,
@@ -138,7 +142,7 @@ CALLS = {
 
 
 def all_operations():
-    for module in (activations, arithmetic, elementwise, reductions, shapes):
+    for module in (activations, arithmetic, elementwise, reductions, shapes, turns):
         for name, value in inspect.getmembers(module, lambda v: isinstance(v, Operation)):
             if value.differentiable:
                 yield value.name, name
