@@ -9,16 +9,16 @@ def quantile_edges(x, bins: int = 48) -> list[np.ndarray]:
     """For each column the edges of up to `bins` bins, each with about as many of the rows.
 
     They are the quantiles 0, 1/bins, ..., 1, linear between neighboring values. Repeated ones are
-    kept once, so a column in which one value is frequent has fewer bins; a column of two values
-    has one bin, from the smaller to the larger, or a few more where a quantile falls between them;
-    and a constant column has one edge and no bin.
+    kept once, so a column in which one value is frequent has fewer bins. A column of at most
+    bins + 1 different values has these as its edges, each with a slope of its own to either side:
+    a column of 0 and 1 has one bin, and a constant one a single edge and no bin.
 
     Args:
         x: (rows, columns) of the training data.
         bins: at most this many for each column.
 
     Returns:
-        For each column (2 to bins + 1,) ascending edges in float32, or (1,) for a constant one.
+        For each column (2 to bins + 1,) ascending edges in float32; (1,) of a constant one.
 
     Raises:
         ShapeError: x is not (rows, columns) with at least one of each.
@@ -48,5 +48,12 @@ def quantile_edges(x, bins: int = 48) -> list[np.ndarray]:
             expected="finite numbers",
             fix="fill in missing values first",
         )
-    edges = np.quantile(x, np.linspace(0, 1, bins + 1), axis=0).astype(np.float32)
-    return [np.unique(column) for column in edges.T]
+    return [_edges_of(column, bins) for column in x.T]
+
+
+def _edges_of(column, bins: int) -> np.ndarray:
+    values = np.unique(column.astype(np.float32))
+    if len(values) <= bins + 1:
+        return values
+    quantiles = np.quantile(column, np.linspace(0, 1, bins + 1))
+    return np.unique(quantiles.astype(np.float32))

@@ -5,7 +5,14 @@ import jax.numpy as jnp
 
 from cutaway.engine import Tensor, as_array
 from cutaway.engine.operation import operation
-from cutaway.losses.contract import expect_class_weights, expecting, paired, reduced, row_scale
+from cutaway.losses.contract import (
+    expect_class_weights,
+    expect_smoothing,
+    expecting,
+    paired,
+    reduced,
+    row_scale,
+)
 
 LOG_FLOOR = -100.0  # ln p is clipped here, as in PyTorch: a certain mistake costs 100, not ∞
 
@@ -17,6 +24,11 @@ def weighted_classes(y, class_weights):
     w0, w1 = as_array(class_weights).astype(y.dtype)
     a, b = w1 * y, w0 * (1 - y)
     return a, b, a + b
+
+
+def smoothed(y, label_smoothing):
+    """(1 - ε) y + ε/2: the two classes' targets drawn towards each other."""
+    return (1 - label_smoothing) * y + label_smoothing / 2 if label_smoothing else y
 
 
 @operation(name="binary_cross_entropy")
@@ -46,24 +58,29 @@ _from_probabilities.formula(
 
 
 @operation(name="binary_cross_entropy_with_logits")
-def _from_logits(z, target, *, reduction, class_weights, rows):
+def _from_logits(z, target, *, reduction, class_weights, rows, label_smoothing):
     z, y = paired("binary_cross_entropy_with_logits", z, target)
-    a, b, both = weighted_classes(y, class_weights)
+    a, b, both = weighted_classes(smoothed(y, label_smoothing), class_weights)
     # -ln σ(z) = max(-z, 0) + ln(1 + e^{-|z|}) and -ln(1 - σ(z)) = max(z, 0) + ln(1 + e^{-|z|}):
     # nothing overflows, nothing cancels
     tail = jnp.log1p(jnp.exp(-jnp.abs(z)))
     values = a * jnp.maximum(-z, 0) + b * jnp.maximum(z, 0) + both * tail
-    return reduced(values, reduction, rows, None if class_weights is None else both)
+    return reduced(values, reduction, rows, _counts(y, class_weights))
 
 
 @_from_logits.backward
-def _from_logits_backward(grad, out, z, target, *, reduction, class_weights, rows):
+def _from_logits_backward(grad, out, z, target, *, reduction, class_weights, rows, label_smoothing):
     z, y = paired("binary_cross_entropy_with_logits", z, target)
-    a, _, both = weighted_classes(y, class_weights)
-    scale = row_scale(z, reduction, rows, None if class_weights is None else both)
+    a, _, both = weighted_classes(smoothed(y, label_smoothing), class_weights)
+    scale = row_scale(z, reduction, rows, _counts(y, class_weights))
     # ∂/∂z = (a + b) σ(z) - a, without class weights σ(z) - y: the σ' of the sigmoid and the
     # 1/(p (1-p)) of the loss cancel
     return grad * scale * (both * jax.nn.sigmoid(z) - a), None
+
+
+def _counts(y, class_weights):
+    """What each row counts for in a mean: the weight of its own class, before smoothing."""
+    return None if class_weights is None else weighted_classes(y, class_weights)[2]
 
 
 _from_logits.formula(
@@ -110,7 +127,13 @@ def binary_cross_entropy(
 
 @expecting("logit", "binary", "binary_cross_entropy")
 def binary_cross_entropy_with_logits(
-    prediction, target, *, reduction: str = "mean", class_weights=None, row_weights=None
+    prediction,
+    target,
+    *,
+    reduction: str = "mean",
+    class_weights=None,
+    row_weights=None,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """Binary cross-entropy of p = σ(z), from the logits z: max(z, 0) - z y + ln(1 + e^{-|z|}).
 
@@ -118,6 +141,9 @@ def binary_cross_entropy_with_logits(
 
     Args:
         prediction: logits z, unbounded.
+        label_smoothing: ε in [0, 1]: the target becomes (1 - ε) y + ε/2, which keeps the logits
+            finite: what categorical_cross_entropy_with_logits does, for two classes. Szegedy et
+            al. 2016, arXiv:1512.00567, section 7.
 
     Other Args, Shapes, Raises: see binary_cross_entropy.
 
@@ -127,6 +153,12 @@ def binary_cross_entropy_with_logits(
         5000.0
     """
     expect_class_weights("binary_cross_entropy_with_logits", class_weights, 2)
+    expect_smoothing(label_smoothing)
     return _from_logits(
-        prediction, target, reduction=reduction, class_weights=class_weights, rows=row_weights
+        prediction,
+        target,
+        reduction=reduction,
+        class_weights=class_weights,
+        rows=row_weights,
+        label_smoothing=label_smoothing,
     )

@@ -144,7 +144,7 @@ class Blend(Module):
 
     def forward(self, z):
         expect_axis(z, -1, self.share.shape[0], where=self.label(), name="units")
-        return z + self.share * (self.activation(z) - z)
+        return (1 - self.share) * z + self.share * self.activation(z)
 
     def feature_units(self):
         inner = self.activation.feature_units()

@@ -71,6 +71,32 @@ def trained_norms(net):
     return net
 
 
+def test_embeddings_of_numbers_and_members_of_an_ensemble(tmp_path):
+    class Columns(ct.Module):
+        def __init__(self):
+            edges = [[-1, 0, 2], [-0.5, 0.5], [3]]
+            self.front = ct.Sequential(nn.SmoothClip(), nn.LearnedScale(3))
+            self.embeddings = [
+                nn.PeriodicEmbedding(3, sigma=1.0),
+                nn.SineCosineEmbedding(3, 4, 2, sigma=1.0),
+                nn.PiecewiseLinearEmbedding(edges, 2, keeps_input=True),
+            ]
+            widths = sum(e.out_features for e in self.embeddings)
+            self.body = ct.Sequential(
+                nn.BatchEnsembleLinear(widths, 8, 4, random_signs=True),
+                nn.Blend(nn.Mish(), 8),
+                nn.BatchEnsembleLinear(8, 1, 4),
+            )
+
+        def forward(self, x):
+            x = self.front(x)
+            return self.body(ops.concatenate([e(x) for e in self.embeddings], axis=1))
+
+    check(Columns(), {"x": ((3,), "float32", lambda s: 10 * normal(s))}, tmp_path, rows=(1, 5))
+    huge = lambda shape: np.resize([1e25, -1e25, 0.0], shape)  # noqa: E731
+    check(nn.SmoothClip(2.0), {"x": ((3,), "float32", huge)}, tmp_path)
+
+
 def test_networks_for_tables(tmp_path):
     about = check(mlp((4, 16, 3), output=nn.Softmax), {"x": ((4,), "float32", normal)}, tmp_path)
     assert about["rows"] is None and about["parameters"] == 4 * 16 + 16 + 16 * 3 + 3

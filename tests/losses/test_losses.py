@@ -287,11 +287,32 @@ def test_wrong_options_are_named():
         losses.categorical_cross_entropy(P, LABELS)
 
 
-@pytest.mark.parametrize("name", ["sparse_categorical", "categorical"])
-def test_smoothing_outside_its_range_is_named(name):
+@pytest.mark.parametrize(
+    ("name", "target"), [("sparse_categorical", LABELS), ("categorical", HOT), ("binary", BITS)]
+)
+def test_smoothing_outside_its_range_is_named(name, target):
     loss = getattr(losses, f"{name}_cross_entropy_with_logits")
     with pytest.raises(OptionError, match=r"label_smoothing is 1\.5"):
-        loss(Z, LABELS if name == "sparse_categorical" else HOT, label_smoothing=1.5)
+        loss(Z, target, label_smoothing=1.5)
+
+
+@pytest.mark.parametrize("weights", [None, [0.5, 2.0]])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_smoothing_of_two_classes_equals_pytorch_s_of_the_logits_zero_and_z(weights, reduction):
+    z = torch.tensor(Z[:, 0], requires_grad=True)
+    weight = None if weights is None else torch.tensor(weights, dtype=torch.float64)
+    both = torch.stack([torch.zeros_like(z), z], dim=1)
+    labels = torch.tensor(BITS[:, 0])
+    theirs = F.cross_entropy(both, labels, weight, reduction=reduction, label_smoothing=0.3)
+    theirs.sum().backward()
+    with float64():
+        ours = Tensor(Z[:, 0], requires_grad=True)
+        loss = losses.binary_cross_entropy_with_logits(
+            ours, BITS[:, 0], class_weights=weights, reduction=reduction, label_smoothing=0.3
+        )
+        loss.sum().backward()
+    np.testing.assert_allclose(loss.numpy(), theirs.detach(), rtol=1e-10)
+    np.testing.assert_allclose(ours.grad, z.grad, rtol=1e-10)
 
 
 def test_what_a_loss_expects_is_known_through_partial():
