@@ -6,10 +6,18 @@ bins of the column bring them within reach of its first layer.
 
 import math
 
+import jax.numpy as jnp
 import numpy as np
 
 from cutaway import ops
-from cutaway.errors import DataError, ShapeError, expect_axis, expect_integer, expect_range
+from cutaway.errors import (
+    DataError,
+    OptionError,
+    ShapeError,
+    expect_axis,
+    expect_integer,
+    expect_range,
+)
 from cutaway.nn import init as initializers
 from cutaway.nn.activations import ReLU
 from cutaway.nn.module import Module
@@ -86,7 +94,7 @@ class _NumberEmbedding(Module):
                 expected=f"(batch, {columns})",
                 fix="for a single row: x[None]",
             )
-        if x.dtype.kind != "f":
+        if not jnp.issubdtype(x.dtype, jnp.floating):
             x = x.astype(self.linear.weight.dtype)
         y = self.linear(self.encode(x))  # (batch, features, width)
         if self.activation is not None:
@@ -111,40 +119,41 @@ class _NumberEmbedding(Module):
 class PeriodicEmbedding(_NumberEmbedding):
     """Cosines of each column with learned frequencies and phases, mapped linearly: "PBLD" [1].
 
-    For each column c by itself: h_k = cos(2π w_ck x_c + b_ck), and y_c is h V_c + v_c with x_c
-    beside. The sigma of the frequencies decides how fast y changes with x; it is meant for columns
-    of about unit spread.
+        For each column c by itself: h_k = cos(2π w_ck x_c + b_ck), and y_c is h V_c + v_c with x_c
+        beside. The sigma of the frequencies decides how fast y changes with x; it is meant for columns
+        of about unit spread.
 
-    Args:
-        features: number of columns.
-        frequencies: number of cosines for each column.
-        width: numbers that the linear map makes of them.
-        sigma: standard deviation of the initial frequencies w.
-        activation: class of an activation after the linear map, such as nn.ReLU; None: none.
-        keeps_input: whether x_c stands behind the numbers of column c.
+        Args:
+            features: number of columns.
+            frequencies: number of cosines for each column.
+            width: numbers that the linear map makes of them.
+            sigma: standard deviation of the initial frequencies w.
+            activation: class of an activation after the linear map, such as nn.ReLU; None: none.
+            keeps_input: whether x_c stands behind the numbers of column c.
 
-    Shapes:
-        x: (batch, features)
-        y: (batch, features · (width + 1)), column by column; features · width without the input
+        Shapes:
+            x: (batch, features)
+            y: (batch, features · (width + 1)), column by column; features · width without the input
 
-    Parameters:
-        frequency: (features, frequencies), normal with standard deviation sigma.
-        phase: (features, frequencies), uniform in ±π.
-        linear: ColumnLinear, frequencies -> width.
+        Parameters:
+            frequency: (features, frequencies), normal with standard deviation sigma.
+            phase: (features, frequencies), uniform in ±π.
+            linear: ColumnLinear, frequencies -> width.
 
-    Raises:
-        ShapeError: x is not (batch, features).
-        OptionError: a size below 1, a sigma that is not positive.
+        Raises:
+            ShapeError: x is not (batch, features).
+            OptionError: a size below 1, a sigma that is not positive, an activation that is no class.
 
-    References:
-        [1] Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: strong pre-tuned MLPs and
-        boosted trees on tabular data", arXiv:2407.04491, sec. 3.
+        References:
+            [1] Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: strong pre-tuned MLPs and
+            boosted trees on tabular data", arXiv:2407.04491, sec. 3.
 
-    Example:
-        >>> import cutaway as ct
-        >>> import numpy as np
-        >>> ct.nn.PeriodicEmbedding(5)(np.zeros((2, 5))).shape
-        (2, 20)
+        Example:
+            >>> import cutaway as ct
+            >>> import jax.numpy as jnp
+    import numpy as np
+            >>> ct.nn.PeriodicEmbedding(5)(np.zeros((2, 5))).shape
+            (2, 20)
     """
 
     def __init__(
@@ -161,7 +170,7 @@ class PeriodicEmbedding(_NumberEmbedding):
         self.frequency = Parameter(initializers.normal((features, frequencies), sigma))
         self.phase = Parameter(initializers.uniform((features, frequencies), math.pi))
         self.linear = ColumnLinear(features, frequencies, width)
-        self.activation = None if activation is None else activation()
+        self.activation = _made(activation, type(self).__name__)
         self.keeps_input = keeps_input
 
     def encode(self, x):
@@ -175,38 +184,39 @@ class PeriodicEmbedding(_NumberEmbedding):
 class SineCosineEmbedding(_NumberEmbedding):
     """Sines and cosines of each column with learned frequencies, then linear and ReLU: "PLR" [1].
 
-    For each column c by itself: h = (sin 2π w_c x_c, cos 2π w_c x_c), y_c = ReLU(h V_c + v_c).
+        For each column c by itself: h = (sin 2π w_c x_c, cos 2π w_c x_c), y_c = ReLU(h V_c + v_c).
 
-    Args:
-        features: number of columns.
-        frequencies: number of sines, and of cosines, for each column.
-        width: numbers that the linear map makes of them.
-        sigma: standard deviation of the initial frequencies w; the most important option, to be
-            tuned between 0.01 and 10.
-        activation: class of the activation after the linear map; None: none.
-        keeps_input: whether x_c stands behind the numbers of column c.
+        Args:
+            features: number of columns.
+            frequencies: number of sines, and of cosines, for each column.
+            width: numbers that the linear map makes of them.
+            sigma: standard deviation of the initial frequencies w; the most important option, to be
+                tuned between 0.01 and 10.
+            activation: class of the activation after the linear map; None: none.
+            keeps_input: whether x_c stands behind the numbers of column c.
 
-    Shapes:
-        x: (batch, features)
-        y: (batch, features · width), column by column; features · (width + 1) with the input
+        Shapes:
+            x: (batch, features)
+            y: (batch, features · width), column by column; features · (width + 1) with the input
 
-    Parameters:
-        frequency: (features, frequencies), normal with standard deviation sigma.
-        linear: ColumnLinear, 2 · frequencies -> width.
+        Parameters:
+            frequency: (features, frequencies), normal with standard deviation sigma.
+            linear: ColumnLinear, 2 · frequencies -> width.
 
-    Raises:
-        ShapeError: x is not (batch, features).
-        OptionError: a size below 1, a sigma that is not positive.
+        Raises:
+            ShapeError: x is not (batch, features).
+            OptionError: a size below 1, a sigma that is not positive, an activation that is no class.
 
-    References:
-        [1] Gorishniy, Rubachev & Babenko 2022, "On embeddings for numerical features in tabular
-        deep learning", arXiv:2203.05556, sec. 3.3.
+        References:
+            [1] Gorishniy, Rubachev & Babenko 2022, "On embeddings for numerical features in tabular
+            deep learning", arXiv:2203.05556, sec. 3.3.
 
-    Example:
-        >>> import cutaway as ct
-        >>> import numpy as np
-        >>> ct.nn.SineCosineEmbedding(5, width=8)(np.zeros((2, 5))).shape
-        (2, 40)
+        Example:
+            >>> import cutaway as ct
+            >>> import jax.numpy as jnp
+    import numpy as np
+            >>> ct.nn.SineCosineEmbedding(5, width=8)(np.zeros((2, 5))).shape
+            (2, 40)
     """
 
     def __init__(
@@ -222,7 +232,7 @@ class SineCosineEmbedding(_NumberEmbedding):
         _expect_sizes("SineCosineEmbedding", features, frequencies, width, sigma)
         self.frequency = Parameter(initializers.normal((features, frequencies), sigma))
         self.linear = ColumnLinear(features, 2 * frequencies, width)
-        self.activation = None if activation is None else activation()
+        self.activation = _made(activation, type(self).__name__)
         self.keeps_input = keeps_input
 
     def encode(self, x):
@@ -263,6 +273,7 @@ class PiecewiseLinearEmbedding(_NumberEmbedding):
 
     Raises:
         DataError: edges that are not finite numbers in ascending order.
+        OptionError: no column, a width below 1, an activation that is no class.
         ShapeError: x is not (batch, features).
 
     References:
@@ -286,7 +297,7 @@ class PiecewiseLinearEmbedding(_NumberEmbedding):
         activation: type[Module] | None = None,
         keeps_input: bool = False,
     ):
-        columns = [_expect_edges(column, k) for k, column in enumerate(edges)]
+        columns = [_expect_edges(column, k) for k, column in enumerate(_listed(edges))]
         expect_integer(len(columns), what="PiecewiseLinearEmbedding: columns of edges", least=1)
         expect_integer(width, what="PiecewiseLinearEmbedding: width", least=1)
         bins = max(1, *(len(column) - 1 for column in columns))
@@ -303,7 +314,7 @@ class PiecewiseLinearEmbedding(_NumberEmbedding):
             Buffer(values.astype(np.float32)) for values in (start, slope, lowest, highest)
         )
         self.linear = ColumnLinear(len(columns), bins, width)
-        self.activation = None if activation is None else activation()
+        self.activation = _made(activation, type(self).__name__)
         self.keeps_input = keeps_input
 
     def encode(self, x):
@@ -319,6 +330,30 @@ def _expect_sizes(name, features, frequencies, width, sigma):
     expect_integer(frequencies, what=f"{name}: frequencies", least=1)
     expect_integer(width, what=f"{name}: width", least=1)
     expect_range(sigma, what=f"{name}: sigma", above=0)
+
+
+def _made(activation, name) -> Module | None:
+    """An activation of this class; OptionError if it is none."""
+    if activation is None:
+        return None
+    if not (isinstance(activation, type) and issubclass(activation, Module)):
+        raise OptionError(
+            f"{name}: activation is {activation!r}",
+            expected="the class of a layer, or None",
+            fix="pass the class, such as nn.ReLU, without calling it",
+        )
+    return activation()
+
+
+def _listed(edges) -> list:
+    try:
+        return list(edges)
+    except TypeError:
+        raise DataError(
+            f"PiecewiseLinearEmbedding: edges is {edges!r}",
+            expected="a list with the edges of each column",
+            fix="make them by data.quantile_edges(rows)",
+        ) from None
 
 
 def _expect_edges(column, number) -> np.ndarray:

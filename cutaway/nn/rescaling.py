@@ -1,7 +1,7 @@
 """Layers that rescale: a smooth clip, a learned factor, a learned share of an activation."""
 
 from cutaway import ops
-from cutaway.errors import expect_axis, expect_integer, expect_range
+from cutaway.errors import OptionError, expect_axis, expect_integer, expect_range
 from cutaway.nn.init import constant
 from cutaway.nn.module import Module
 from cutaway.nn.state import Parameter
@@ -120,6 +120,7 @@ class Blend(Module):
 
     Raises:
         ShapeError: the last axis of z has another size.
+        OptionError: an activation that is no layer.
 
     References:
         Holzmüller, Grinsztajn & Steinwart 2024, arXiv:2407.04491, sec. 3, "parametric
@@ -139,6 +140,12 @@ class Blend(Module):
 
     def __init__(self, activation: Module, units: int):
         expect_integer(units, what="Blend: units", least=1)
+        if not isinstance(activation, Module):
+            raise OptionError(
+                f"Blend: activation is {activation!r}",
+                expected="a layer",
+                fix="pass an object, such as nn.SELU()",
+            )
         self.activation = activation
         self.share = Parameter(constant((units,), 1.0))
 

@@ -165,6 +165,12 @@ def test_wrong_inputs_and_options_are_named():
         nn.PeriodicEmbedding(4)(X)
     with pytest.raises(OptionError, match="sigma"):
         nn.PeriodicEmbedding(3, sigma=0)
+    with pytest.raises(OptionError, match="without calling it"):
+        nn.PeriodicEmbedding(3, activation=nn.ReLU())
+    with pytest.raises(OptionError, match="columns of edges"):
+        nn.PiecewiseLinearEmbedding([], 2)
+    with pytest.raises(DataError, match="edges of each column"):
+        nn.PiecewiseLinearEmbedding(3, 2)
     for edges in ([[0, 1], [2, 2]], [[1, 0]], [[]], [[0, np.inf]], [["a"]], [[1e8, 1e8 + 1]]):
         with pytest.raises(DataError, match=r"edges of column \d"):
             nn.PiecewiseLinearEmbedding(edges, 2)

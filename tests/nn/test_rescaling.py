@@ -58,6 +58,8 @@ def test_a_scale_begins_as_the_identity_and_learns_each_factor():
         layer(Z[:, :3])
     with pytest.raises(ShapeError, match="Blend"):
         nn.Blend(nn.ReLU(), 3)(Z)
+    with pytest.raises(OptionError, match=r"nn\.SELU\(\)"):
+        nn.Blend(nn.SELU, 4)
 
 
 def test_paths_through_clip_scale_and_blend_add_up_to_the_gradient():
