@@ -119,41 +119,40 @@ class _NumberEmbedding(Module):
 class PeriodicEmbedding(_NumberEmbedding):
     """Cosines of each column with learned frequencies and phases, mapped linearly: "PBLD" [1].
 
-        For each column c by itself: h_k = cos(2π w_ck x_c + b_ck), and y_c is h V_c + v_c with x_c
-        beside. The sigma of the frequencies decides how fast y changes with x; it is meant for columns
-        of about unit spread.
+    For each column c by itself: h_k = cos(2π w_ck x_c + b_ck), and y_c is h V_c + v_c with x_c
+    beside. The sigma of the frequencies decides how fast y changes with x; it is meant for columns
+    of about unit spread.
 
-        Args:
-            features: number of columns.
-            frequencies: number of cosines for each column.
-            width: numbers that the linear map makes of them.
-            sigma: standard deviation of the initial frequencies w.
-            activation: class of an activation after the linear map, such as nn.ReLU; None: none.
-            keeps_input: whether x_c stands behind the numbers of column c.
+    Args:
+        features: number of columns.
+        frequencies: number of cosines for each column.
+        width: numbers that the linear map makes of them.
+        sigma: standard deviation of the initial frequencies w.
+        activation: class of an activation after the linear map, such as nn.ReLU; None: none.
+        keeps_input: whether x_c stands behind the numbers of column c.
 
-        Shapes:
-            x: (batch, features)
-            y: (batch, features · (width + 1)), column by column; features · width without the input
+    Shapes:
+        x: (batch, features)
+        y: (batch, features · (width + 1)), column by column; features · width without the input
 
-        Parameters:
-            frequency: (features, frequencies), normal with standard deviation sigma.
-            phase: (features, frequencies), uniform in ±π.
-            linear: ColumnLinear, frequencies -> width.
+    Parameters:
+        frequency: (features, frequencies), normal with standard deviation sigma.
+        phase: (features, frequencies), uniform in ±π.
+        linear: ColumnLinear, frequencies -> width.
 
-        Raises:
-            ShapeError: x is not (batch, features).
-            OptionError: a size below 1, a sigma that is not positive, an activation that is no class.
+    Raises:
+        ShapeError: x is not (batch, features).
+        OptionError: a size below 1, a sigma that is not positive, an activation that is no class.
 
-        References:
-            [1] Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: strong pre-tuned MLPs and
-            boosted trees on tabular data", arXiv:2407.04491, sec. 3.
+    References:
+        [1] Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: strong pre-tuned MLPs and
+        boosted trees on tabular data", arXiv:2407.04491, sec. 3.
 
-        Example:
-            >>> import cutaway as ct
-            >>> import jax.numpy as jnp
-    import numpy as np
-            >>> ct.nn.PeriodicEmbedding(5)(np.zeros((2, 5))).shape
-            (2, 20)
+    Example:
+        >>> import cutaway as ct
+        >>> import numpy as np
+        >>> ct.nn.PeriodicEmbedding(5)(np.zeros((2, 5))).shape
+        (2, 20)
     """
 
     def __init__(
@@ -184,39 +183,38 @@ class PeriodicEmbedding(_NumberEmbedding):
 class SineCosineEmbedding(_NumberEmbedding):
     """Sines and cosines of each column with learned frequencies, then linear and ReLU: "PLR" [1].
 
-        For each column c by itself: h = (sin 2π w_c x_c, cos 2π w_c x_c), y_c = ReLU(h V_c + v_c).
+    For each column c by itself: h = (sin 2π w_c x_c, cos 2π w_c x_c), y_c = ReLU(h V_c + v_c).
 
-        Args:
-            features: number of columns.
-            frequencies: number of sines, and of cosines, for each column.
-            width: numbers that the linear map makes of them.
-            sigma: standard deviation of the initial frequencies w; the most important option, to be
-                tuned between 0.01 and 10.
-            activation: class of the activation after the linear map; None: none.
-            keeps_input: whether x_c stands behind the numbers of column c.
+    Args:
+        features: number of columns.
+        frequencies: number of sines, and of cosines, for each column.
+        width: numbers that the linear map makes of them.
+        sigma: standard deviation of the initial frequencies w; the most important option, to be
+            tuned between 0.01 and 10.
+        activation: class of the activation after the linear map; None: none.
+        keeps_input: whether x_c stands behind the numbers of column c.
 
-        Shapes:
-            x: (batch, features)
-            y: (batch, features · width), column by column; features · (width + 1) with the input
+    Shapes:
+        x: (batch, features)
+        y: (batch, features · width), column by column; features · (width + 1) with the input
 
-        Parameters:
-            frequency: (features, frequencies), normal with standard deviation sigma.
-            linear: ColumnLinear, 2 · frequencies -> width.
+    Parameters:
+        frequency: (features, frequencies), normal with standard deviation sigma.
+        linear: ColumnLinear, 2 · frequencies -> width.
 
-        Raises:
-            ShapeError: x is not (batch, features).
-            OptionError: a size below 1, a sigma that is not positive, an activation that is no class.
+    Raises:
+        ShapeError: x is not (batch, features).
+        OptionError: a size below 1, a sigma that is not positive, an activation that is no class.
 
-        References:
-            [1] Gorishniy, Rubachev & Babenko 2022, "On embeddings for numerical features in tabular
-            deep learning", arXiv:2203.05556, sec. 3.3.
+    References:
+        [1] Gorishniy, Rubachev & Babenko 2022, "On embeddings for numerical features in tabular
+        deep learning", arXiv:2203.05556, sec. 3.3.
 
-        Example:
-            >>> import cutaway as ct
-            >>> import jax.numpy as jnp
-    import numpy as np
-            >>> ct.nn.SineCosineEmbedding(5, width=8)(np.zeros((2, 5))).shape
-            (2, 40)
+    Example:
+        >>> import cutaway as ct
+        >>> import numpy as np
+        >>> ct.nn.SineCosineEmbedding(5, width=8)(np.zeros((2, 5))).shape
+        (2, 40)
     """
 
     def __init__(
