@@ -28,6 +28,8 @@ LATEX = {
     "β₂": r"\beta_2",
     "ε": r"\varepsilon",
     "λ": r"\lambda",
+    "λ₀": r"\lambda_0",
+    "f_λ": r"f_\lambda",
     "ρ": r"\rho",
     "μ": r"\mu",
     "μ₊": r"\mu_+",

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from cutaway import optim
+from cutaway import ops, optim
+from cutaway.engine import Tensor, float64
 from cutaway.errors import GradientError, OptionError
 from cutaway.nn import Buffer, Linear, Parameter, Sequential, jit, named_variables
 from cutaway.optim import OPTIMIZERS
@@ -150,6 +151,62 @@ def test_groups_are_paths_and_the_longest_that_fits_counts():
         optim.SGD(net, lr=1, groups={"haed": 0.1})
     with pytest.raises(OptionError, match="factor of group '1' is 0"):
         optim.SGD(net, lr=1, groups={"1": 0})
+
+
+def _of_shape(path, p):
+    return p.shape[0] ** -0.5 if p.ndim == 2 else 0.1
+
+
+def test_groups_may_be_a_function_of_path_and_parameter():
+    net = Sequential(Linear(4, 2), Linear(2, 3))
+    before = net.state_dict()
+    optimizer = optim.SGD(net, lr=1.0, groups=_of_shape)
+    for p in net.parameters():
+        p.grad = jnp.ones(p.shape)
+    optimizer.step()
+    moved = {path: (before[path] - v).ravel()[0] for path, v in net.state_dict().items()}
+    expected = {"0.weight": 0.5, "0.bias": 0.1, "1.weight": 0.5**0.5, "1.bias": 0.1}
+    assert moved == pytest.approx(expected)
+    wider = Sequential(*net, Linear(3, 1))
+    assert optimizer.over(wider)._each.factors == pytest.approx(
+        {0: 0.5, 1: 0.1, 2: 0.5**0.5, 3: 0.1, 4: 3**-0.5, 5: 0.1}
+    )
+    with pytest.raises(OptionError, match=r"factor of '0\.weight' by `groups` is None"):
+        optim.SGD(net, lr=1, groups=lambda path, p: None)
+    with pytest.raises(OptionError, match=r"groups is 0\.5\n  expected: \{path prefix: factor\}"):
+        optim.SGD(net, lr=1, groups=0.5)
+    with pytest.raises(OptionError, match=r"weight decay of '0\.weight' by `decays` is -1"):
+        optim.SGD(net, lr=1, decays=lambda path, p: -1)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.2])
+def test_a_rate_by_inputs_trains_a_layer_as_the_ntk_form_trains(weight_decay):
+    # RealMLP's layers compute x (W / √inputs) with W of spread 1 and one rate for all widths
+    def path_of(ntk):
+        scales = [len(w) ** -0.5 for w in weights]
+        factors = scales if ntk else [1.0, 1.0]
+        options = {} if ntk else {"groups": _of_shape, "decays": lambda path, p: p.shape[0] ** 0.5}
+        trained = [
+            Parameter(w if ntk else w * scale) for w, scale in zip(weights, scales, strict=True)
+        ]
+        optimizer = optim.AdamW(
+            trained, lr=0.05, betas=(0.9, 0.95), eps=1e-30, weight_decay=weight_decay, **options
+        )
+        found = []
+        for _ in range(50):
+            hidden = ops.tanh(Tensor(x) @ (trained[0] * factors[0]))
+            ((hidden @ (trained[1] * factors[1]) - y) ** 2).mean().backward()
+            optimizer.step()
+            found.append([np.array(p.data) * f for p, f in zip(trained, factors, strict=True)])
+        return found
+
+    with float64():
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=(20, 5)), rng.normal(size=(20, 2))
+        weights = [rng.normal(size=shape) for shape in ((5, 7), (7, 2))]
+        for one, other in zip(path_of(ntk=True), path_of(ntk=False), strict=True):
+            for a, b in zip(one, other, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
 def test_every_optimizer_of_the_command_line_is_compared():
