@@ -304,6 +304,72 @@ def test_schedules_equal_pytorch_step_by_step(name):
     np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-8)
 
 
+# by pytabkit 1.8.0: get_schedule("coslog4").call_time_(done) and of "flat_cos"
+PYTABKIT = {
+    "CosineCycles": [
+        0.0,
+        0.323689,
+        0.718355,
+        0.653194,
+        0.0,
+        0.493489,
+        0.983844,
+        0.809285,
+        0.323689,
+        0.020564,
+        0.073619,
+        0.373992,
+        0.718355,
+        0.947293,
+        0.994531,
+        0.875658,
+        0.653194,
+        0.402117,
+        0.186201,
+        0.046605,
+    ],
+    "FlatCosine": [
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        0.975528,
+        0.904508,
+        0.793893,
+        0.654508,
+        0.5,
+        0.345492,
+        0.206107,
+        0.095492,
+        0.024472,
+    ],
+}
+
+
+@pytest.mark.parametrize("name", PYTABKIT)
+def test_schedules_of_realmlp_equal_pytabkit_and_can_be_stretched(name):
+    schedule = getattr(optim, name)(20)
+    steps = jnp.arange(1.0, 21.0)
+    np.testing.assert_allclose(schedule(steps), PYTABKIT[name], rtol=0, atol=2e-6)
+    schedule.stretch(3)
+    np.testing.assert_allclose(schedule(3 * steps - 2), PYTABKIT[name], rtol=0, atol=2e-6)
+    assert schedule(jnp.float32(100.0)) == 0
+
+
+def test_cycles_double_in_length():
+    schedule = optim.CosineCycles(7, cycles=3)  # ends after 1, 3 and 7 of 7 steps
+    values = np.asarray(schedule(jnp.arange(1.0, 9.0)))
+    np.testing.assert_allclose(values[[0, 1, 3, 7]], 0, atol=1e-6)
+    assert (values[[2, 4, 5, 6]] > 0.1).all()
+
+
 def test_after_a_warm_up_another_schedule_begins():
     schedule = optim.Warmup(5, optim.Cosine(10))
     values = [float(schedule(jnp.float32(t))) for t in range(1, 17)]
@@ -393,6 +459,8 @@ def test_optimizer_state_is_found_by_walking():
         (lambda p: optim.SGD([], lr=1), "no parameters to train"),
         (lambda p: optim.SGD([Buffer(1.0)], lr=1), "an optimizer got a Buffer"),
         (lambda p: optim.Cosine(0), "total_steps is 0"),
+        (lambda p: optim.CosineCycles(10, 0), "cycles is 0"),
+        (lambda p: optim.FlatCosine(10, flat=1), "flat is 1"),
         (lambda p: optim.ClipNorm(0), "max_norm is 0"),
         (lambda p: setattr(optim.SGD(p, lr=1), "lr", -1), "learning rate lr is -1"),
     ],
