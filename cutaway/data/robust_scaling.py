@@ -18,7 +18,7 @@ def center_and_spread(values) -> tuple[float, float]:
 
     Example:
         >>> from cutaway.data.robust_scaling import center_and_spread
-        >>> center_and_spread([1.0, 2.0, 3.0, 4.0, 100.0]), center_and_spread([0.0, 0.0, 0.0, 8.0])
+        >>> center_and_spread([1.0, 2, 3, 4, 100]), center_and_spread([0.0, 0, 0, 0, 0, 8])
         ((3.0, 2.0), (0.0, 4.0))
     """
     values = np.asarray(values, np.float64)
