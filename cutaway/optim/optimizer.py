@@ -75,11 +75,12 @@ class Optimizer(Adjustable):
             paths are "0", "1", ... Or a function (path, parameter) -> factor, for example
             `lambda path, p: p.shape[0] ** -0.5 if p.ndim == 2 else 0.1`, 1/√inputs for matrices.
 
-    Optimizers with weight decay take two more:
+    Optimizers with weight decay take three more:
         weight_decay: λ >= 0.
         decays: function (path, parameter) -> bool that selects the parameters that decay; None:
             all. Common: `lambda path, p: p.ndim > 1`, which excludes biases and the scales of
             normalization layers. It may also return a factor on λ, a number >= 0.
+        decay_schedule: a Schedule that scales λ by the number of the step; None: constant.
     """
 
     name = ""  # its name on the command line and in config files; "" for a base class
@@ -92,8 +93,9 @@ class Optimizer(Adjustable):
     remark = ""  # on what others call it, or how they define it
     usual_lr: float | None = None  # its usual learning rate; None: the one for steps of length η
     steps = "gradient"  # how the step length depends on η: see STEPS
-    takes_decay = False  # whether it has the options `weight_decay` and `decays`
+    takes_decay = False  # whether it has the options weight_decay, decays and decay_schedule
     weight_decay: Any = _NoWeightDecay()
+    decay_schedule: Any = None
     eps: Any  # of those that divide by the size of the gradient
 
     def __init__(self, parameters, lr: float, *, schedule=None, clip=None, groups=None):
@@ -113,6 +115,7 @@ class Optimizer(Adjustable):
         settings = settings_of(self)
         if self.takes_decay and not self.weight_decay:
             settings.pop("weight_decay", None)
+            settings.pop("decay_schedule", None)
         groups = "" if not self._each.factors else ", some at a rate of their own"
         count = f"{sum(p.size for p in self.parameters):,} parameters{groups}"
         return written_call(self, {"lr": lr, **settings}, count)
@@ -122,8 +125,9 @@ class Optimizer(Adjustable):
 
         return optimizer_html(self)
 
-    def _decay_by(self, weight_decay, decays):
+    def _decay_by(self, weight_decay, decays, decay_schedule):
         self.weight_decay = weight_decay
+        self.decay_schedule = decay_schedule
         if decays is not None:
             self._each.choose_decay(self.parameters, decays)
 
@@ -149,11 +153,14 @@ class Optimizer(Adjustable):
 
     @property
     def decay(self) -> Any:
-        """λ of the parameter being updated: 0 for one excluded from weight decay."""
+        """λ of the parameter being updated in this step: 0 for one excluded from weight decay."""
         factor = self._each.decay_factors.get(self._each.moving)
-        if factor is None:
-            return self.weight_decay
-        return factor * self.weight_decay if factor else 0.0
+        if factor == 0:
+            return 0.0
+        decay = self.weight_decay
+        if self.decay_schedule is not None:
+            decay = decay * self.decay_schedule(self.t)
+        return decay if factor is None else factor * decay
 
     def with_decay(self, p, g):
         """g + λ p: the gradient including that of the penalty λ/2 ‖p‖²."""
@@ -283,9 +290,17 @@ class Optimizer(Adjustable):
 
     def _decay_rate_terms(self):
         factor = self._each.decay_factors.get(self._each.moving)
-        if factor and self.weight_decay:
-            decay = named("λ₀", self.weight_decay) * named("f_λ", factor)
-            yield "λ", decay, "weight decay: f_λ of this parameter"
+        if not self.weight_decay or factor == 0:
+            return
+        decay, what = named("λ₀", self.weight_decay), []
+        if self.decay_schedule is not None:
+            decay = decay * named("s_λ", float(self.decay_schedule(self.t)))
+            what.append(f"s_λ from {type(self.decay_schedule).__name__}")
+        if factor is not None:
+            decay = decay * named("f_λ", factor)
+            what.append("f_λ of this parameter")
+        if what:
+            yield "λ", decay, "weight decay: " + ", ".join(what)
 
     @property
     def paths(self) -> list:

@@ -30,6 +30,7 @@ LATEX = {
     "λ": r"\lambda",
     "λ₀": r"\lambda_0",
     "f_λ": r"f_\lambda",
+    "s_λ": r"s_\lambda",
     "ρ": r"\rho",
     "μ": r"\mu",
     "μ₊": r"\mu_+",

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from cutaway import ops, optim
+from cutaway import losses, ops, optim
+from cutaway.doctor.changes.length import stretch_schedule
 from cutaway.engine import Tensor, float64
 from cutaway.errors import GradientError, OptionError
 from cutaway.nn import Buffer, Linear, Parameter, Sequential, jit, named_variables
 from cutaway.optim import OPTIMIZERS
+from cutaway.optim.optimizer_html import state_rows
+from cutaway.train import Trainer
 
 SHAPES = [(4, 3), (3,), ()]
 
@@ -404,6 +407,56 @@ def test_reduce_on_plateau_equals_pytorch(higher_is_better):
             reduce = optim.ReduceOnPlateau(0.5, 3, min_lr=1e-3, higher_is_better=higher_is_better)
             reduce.load_state(state)
         assert float(ours.lr) == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "averaged_momentum", "nesterov", "adamw"])
+def test_weight_decay_follows_its_schedule_also_in_a_compiled_step(name):
+    # without gradients only the decay moves a weight: SGD and AdamW multiply it by 1 - η λ s(t)
+    schedule = optim.FlatCosine(8)
+    options = {"lr": 0.5, "weight_decay": 0.25, "decays": lambda path, p: path == "0"}
+
+    def train(compiled, **more):
+        weights = [Parameter(np.ones(2, np.float32)), Parameter(np.ones(2, np.float32))]
+        optimizer = OPTIMIZERS[name](weights, **options, **more)
+
+        def step():
+            for w in weights:
+                w.grad = jnp.zeros(2)
+            optimizer.step()
+
+        run = jit(step, optimizer) if compiled else step
+        found = []
+        for _ in range(10):
+            run()
+            found.append(weights[0].data[0].item())
+        assert weights[1].data[0].item() == 1
+        return found
+
+    scheduled = train(True, decay_schedule=schedule)
+    np.testing.assert_allclose(scheduled, train(False, decay_schedule=schedule), rtol=1e-6)
+    assert scheduled[:5] == train(True)[:5] and scheduled[5] != train(True)[5]
+    if name in ("sgd", "adamw"):
+        factors = 1 - 0.125 * np.asarray(schedule(jnp.arange(1.0, 11.0)))
+        np.testing.assert_allclose(scheduled, np.cumprod(factors), rtol=1e-6)
+
+
+def test_a_schedule_of_the_weight_decay_is_shown_and_stretched():
+    net = Linear(2, 1)
+    schedule = optim.FlatCosine(4, flat=0.0)
+    optimizer = optim.AdamW(net, 0.1, decay_schedule=schedule, schedule=schedule)
+    assert "decay_schedule=FlatCosine(total_steps=4, flat=0)" in repr(optimizer)
+    assert ("schedule of the weight decay", repr(schedule)) in state_rows(optimizer)
+    for _ in range(2):
+        for p in net.parameters():
+            p.grad = jnp.ones(p.shape)
+        move = optimizer.spell_out(0, (0, 0))
+        optimizer.step()
+    written = {term.symbol: term for term in move.terms}
+    assert written["λ"].formula == "λ₀ s_λ" and "s_λ from FlatCosine" in written["λ"].meaning
+    assert written["λ"].value == pytest.approx(0.01 * (1 + 0.5**0.5) / 2)  # a quarter of the way
+    trainer = Trainer(net, loss=losses.mean_squared_error, optimizer=optimizer)
+    stretch_schedule(trainer.program, 3)
+    assert schedule.total_steps == 12  # once, though it is both schedules
 
 
 def test_a_step_uses_its_gradients_up():

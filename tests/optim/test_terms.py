@@ -40,13 +40,15 @@ def close(a, b):
     options=SETTINGS,
     decay=st.sampled_from([0, 0.3]),
     factor=st.sampled_from([0, 0.5]),
+    fading=st.booleans(),
     seed=st.integers(0, 999),
 )
-def test_the_terms_end_where_a_step_ends(name, options, decay, factor, seed):
+def test_the_terms_end_where_a_step_ends(name, options, decay, factor, fading, seed):
     rng = np.random.default_rng(seed)
     options = {**options, "clip": CLIPS[options["clip"]]}
     if name in DECAYING:
         options |= {"weight_decay": decay, "decays": lambda path, p: path == "0" or factor}
+        options |= {"decay_schedule": optim.FlatCosine(4, 0.25) if fading else None}
     with float64():
         parameters = [Parameter(rng.normal(size=(2, 3))), Parameter(rng.normal(size=2))]
         optimizer = OPTIMIZERS[name](parameters, **options)

@@ -34,7 +34,8 @@ import cutaway as ct
 def make():
     ct.seed(0)
     net = ct.models.mlp((3, 8, 1), dropout=0.2)
-    optimizer = ct.Adam(net, lr=0.01, schedule=ct.optim.Cosine(500))
+    optimizer = ct.AdamW(net, lr=0.01, schedule=ct.optim.Cosine(500), weight_decay=0.1,
+                         decay_schedule=ct.optim.FlatCosine(40))
     return ct.Trainer(net, loss=ct.losses.mean_squared_error, optimizer=optimizer)
 
 rng = np.random.default_rng(0)
