@@ -197,7 +197,7 @@ class Reruns:
             repeated = self._repeated
             program = self.plan.program
             optimizer = program.optimizer
-            schedules = (optimizer.schedule, optimizer.decay_schedule)
+            schedules = (optimizer.schedule, optimizer.decay_schedule, program.dropout_schedule)
             if any(schedule is not None for schedule in schedules):
                 repeated = RepeatedTrainer(self.plan.fresh())
                 stretch_schedule(repeated.trainer, factor)

@@ -58,7 +58,7 @@ class Patience(Change):
 def stretch_schedule(program, factor: float) -> None:
     """Run the schedules of a program over `factor` times as many steps."""
     optimizer = program.optimizer
-    schedules = (optimizer.schedule, optimizer.decay_schedule)
+    schedules = (optimizer.schedule, optimizer.decay_schedule, program.dropout_schedule)
     for schedule in {id(schedule): schedule for schedule in schedules}.values():
         if isinstance(schedule, Schedule):  # else one's own function, whose steps are not known
             schedule.stretch(factor)
