@@ -79,6 +79,8 @@ class TablePreprocessing:
         kinds=None,
         ignore=(),
         scaling: Literal["standard", "robust"] = "standard",
+        target_transform: Literal["none", "log1p"] = "none",
+        clamp_target: bool = False,
     ):
         """Detect the kinds of the columns of a polars frame, and fit their encoders.
 
@@ -90,6 +92,10 @@ class TablePreprocessing:
             ignore: columns to ignore.
             scaling: of numbers, the days of dates among them: "standard" by mean and standard
                 deviation, "robust" by median and quartiles with a smooth clip; see Number.
+            target_transform: of a numeric target, before it is standardized, see Target; undone
+                before an error is told.
+            clamp_target: whether predictions of a numeric target are limited to the range of its
+                training values.
 
         Raises:
             DataError: no such column; a target without values or with one class; no usable column.
@@ -110,7 +116,7 @@ class TablePreprocessing:
                 expected="other columns",
                 fix="choose another target, or do not ignore it",
             )
-        fitted = Target.fit(frame[target], task)
+        fitted = Target.fit(frame[target], task, transform=target_transform, clamp=clamp_target)
         known = frame.filter(frame[target].is_not_null())
         recipes: dict = {}
         columns = find_columns(known.drop(target), kinds=kinds, ignore=ignore, recipes=recipes)
@@ -229,7 +235,7 @@ class TablePreprocessing:
 
     def untransform_target(self, y) -> np.ndarray:
         """Standardized values back in the target's unit, float64."""
-        return np.asarray(y, np.float64) * self.target.scale + self.target.mean
+        return self.target.decode(y)
 
     def summary_rows(self) -> list:
         """(column, kind, preprocessing, missing, distinct, reason) of each column."""
