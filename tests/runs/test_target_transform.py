@@ -117,7 +117,7 @@ def test_a_run_tells_errors_and_explains_rows_in_the_unit_of_the_target(tmp_path
     text = " ".join(text.split())
     assert "smoothly clipped" in text and "ln(1 + ŷ)" in text
     assert "y = (ln(1 + truth) - μ) / σ = " in text and "σ²" not in text
-    assert f"= {number((own[2] - truth[2]) ** 2)}" in "\n".join(story.loss)
+    assert f"= {number((own[3] - truth[3]) ** 2)}" in "\n".join(story.loss)
 
 
 def test_a_logarithm_that_does_not_exist_is_refused():
