@@ -116,9 +116,11 @@ from cutaway.optim import ClipNorm as ClipNorm
 from cutaway.optim import ClipValue as ClipValue
 from cutaway.optim import Constant as Constant
 from cutaway.optim import Cosine as Cosine
+from cutaway.optim import CosineCycles as CosineCycles
 from cutaway.optim import DecayRate as DecayRate
 from cutaway.optim import Exponential as Exponential
 from cutaway.optim import ExponentialAverage as ExponentialAverage
+from cutaway.optim import FlatCosine as FlatCosine
 from cutaway.optim import Hyperparameter as Hyperparameter
 from cutaway.optim import Momentum as Momentum
 from cutaway.optim import Nadam as Nadam
@@ -247,6 +249,7 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "Cosine",
+    "CosineCycles",
     "CutMix",
     "DecayRate",
     "Dropout",
@@ -255,6 +258,7 @@ __all__ = [
     "Embedding",
     "Exponential",
     "ExponentialAverage",
+    "FlatCosine",
     "Flatten",
     "GELU",
     "GRU",

@@ -6,6 +6,7 @@ values (tested); they are not used because importing them takes a second.
 """
 
 import dataclasses
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -21,8 +22,9 @@ from cutaway.data.date_cycles import (
 )
 from cutaway.data.dates import DateRecipe, find_dates, find_times
 from cutaway.data.float32 import expect_float32
-from cutaway.data.json_types import Finite, Positive
+from cutaway.data.json_types import Finite, NotNegative
 from cutaway.data.level_names import other_spellings
+from cutaway.data.robust_scaling import LIMIT, center_and_spread, smooth_clip
 from cutaway.data.text_column import TextColumn
 from cutaway.errors import DataError, counted
 
@@ -39,25 +41,37 @@ class Number:
         name: the column.
         median: of the values; replaces missing ones.
         log: whether ln(1 + x) is applied first.
-        mean, scale: mean and standard deviation after that, of the imputed column.
+        mean, scale: mean and standard deviation after that, of the imputed column. Of robust
+            scaling median and interquartile range, or what takes its place, see center_and_spread;
+            with a scale of 0 every value is encoded as 0.
         indicator: whether a 0/1 column marks the missing values.
+        scaling: "standard", or "robust": then a smooth clip follows, and there is no logarithm.
     """
 
     name: str
     median: Finite
     log: bool
     mean: Finite
-    scale: Positive
+    scale: NotNegative
     indicator: bool
     kind: str = "number"
+    scaling: Literal["standard", "robust"] = "standard"
+
+    def __post_init__(self):
+        if self.scaling == "standard" and not self.scale > 0:
+            raise ValueError(f"the scale of {self.name!r} is {self.scale}")
 
     @classmethod
-    def fit(cls, series, kind="number"):
+    def fit(cls, series, kind="number", scaling: Literal["standard", "robust"] = "standard"):
         values = _values(series)
         known = values[np.isfinite(values)]
         missing = 1 - len(known) / len(values)
         median = float(np.median(known)) if len(known) else 0.0
         filled = np.where(np.isfinite(values), values, median)
+        indicator = missing >= INDICATOR_FRACTION
+        if scaling == "robust":
+            center, spread = center_and_spread(filled)
+            return cls(series.name, median, False, center, spread, indicator, kind, scaling)
         log = bool(len(known)) and float(known.min()) >= 0 and _skew(filled) > SKEW
         if log:
             filled = np.log1p(filled)
@@ -68,7 +82,7 @@ class Number:
             log,
             float(filled.mean()),
             scale if scale > 0 else 1.0,
-            missing >= INDICATOR_FRACTION,
+            indicator,
             kind,
         )
 
@@ -91,13 +105,16 @@ class Number:
         if self.log:
             # fitted on values >= 0: clip negative ones
             filled = np.log1p(np.maximum(filled, 0))
-        columns = [(filled - self.mean) / self.scale]
+        scaled = (filled - self.mean) / self.scale if self.scale else np.zeros(len(filled))
+        columns = [smooth_clip(scaled) if self.scaling == "robust" else scaled]
         if self.indicator:
             columns.append(missing.astype(float))
         return columns
 
     def summary(self) -> str:
         steps = ["log-transformed" if self.log else "", "standardized"]
+        if self.scaling == "robust":
+            steps = [f"scaled by median and quartiles, smoothly clipped to ±{LIMIT:g}"]
         if self.indicator:
             steps.append(f"missing ones {self.median:g}, with an indicator column")
         return ", ".join(s for s in steps if s)
@@ -213,8 +230,18 @@ class Date:
             raise ValueError(f"no such cycles: {self.cycles}")
 
     @classmethod
-    def fit(cls, series, recipe: DateRecipe | None = None):
-        """Args: recipe: found on a whole column, of which `series` holds the training rows."""
+    def fit(
+        cls,
+        series,
+        recipe: DateRecipe | None = None,
+        scaling: Literal["standard", "robust"] = "standard",
+    ):
+        """The encoder for a column.
+
+        Args:
+            recipe: found on a whole column, of which `series` holds the training rows.
+            scaling: of the day, see Number.
+        """
         series = clean(series)
         if recipe is None:
             found = find_dates(series) or find_times(series) or find_dates(series, sure=True)
@@ -222,9 +249,8 @@ class Date:
         values = days(recipe.parse(series), whole=not recipe.has_time)
         known = values[np.isfinite(values)]
         cycles = varying_cycles(known, has_day=recipe.has_day, has_time=recipe.has_time)
-        return cls(
-            series.name, Number.fit(_days(series.name, values, recipe)), "date", recipe, cycles
-        )
+        day = Number.fit(_days(series.name, values, recipe), scaling=scaling)
+        return cls(series.name, day, "date", recipe, cycles)
 
     @property
     def names(self):
@@ -250,22 +276,34 @@ ENCODERS = {"number": Number, "boolean": Number, "category": Category, "date": D
 ENCODERS |= {"embedded": EmbeddedCategory, "presence": Presence, "text": TextColumn}
 
 
-def fit_encoder(kind: str, series, like=None, *, recipe: DateRecipe | None = None):
+def fit_encoder(
+    kind: str,
+    series,
+    like=None,
+    *,
+    recipe: DateRecipe | None = None,
+    scaling: Literal["standard", "robust"] = "standard",
+):
     """The encoder for a cleaned column of that kind.
 
     Args:
         like: the encoder of the whole column, if `series` holds a part of its rows; how its dates
-            are written is known from there.
+            are written and its numbers scaled is known from there.
         recipe: how its dates are written, if that is known.
+        scaling: of numbers, see Number.
     """
+    if isinstance(like, Number | Date):
+        scaling = like.day.scaling if isinstance(like, Date) else like.scaling
     if kind == "date":
-        return Date.fit(series, like.recipe if isinstance(like, Date) else recipe)
+        return Date.fit(series, like.recipe if isinstance(like, Date) else recipe, scaling)
     if kind == "category":
         plain = Category.fit(series)
         return EmbeddedCategory.fit(series) if len(plain.levels) > MANY_LEVELS else plain
     if kind == "boolean":
-        return Number.fit(series, "boolean") if series.dtype != _string() else Category.fit(series)
-    return ENCODERS[kind].fit(series)
+        if series.dtype == _string():
+            return Category.fit(series)
+        return Number.fit(series, "boolean", scaling)
+    return Number.fit(series, kind, scaling) if kind == "number" else ENCODERS[kind].fit(series)
 
 
 def from_json(value: dict):

@@ -76,7 +76,7 @@ def _values(frame, target) -> np.ndarray:
     if target.classes is None and series.dtype.is_numeric():
         return series.cast(float).to_numpy()
     encoded = target.encode(frame[target.name])
-    return encoded if target.classes is not None else encoded * target.scale + target.mean
+    return encoded if target.classes is not None else target.decode(encoded)
 
 
 def _sample(y, task) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -12,9 +13,10 @@ from cutaway.data.encoders import Date, EmbeddedCategory, fit_encoder, from_json
 from cutaway.data.float32 import to_float32
 from cutaway.data.target import Target
 from cutaway.data.text_column import TextColumn
-from cutaway.errors import DataError, OptionError, counted, did_you_mean, option_name
+from cutaway.errors import DataError, OptionError, counted, did_you_mean, expect_choice, option_name
 
 FORMAT = 1
+SCALINGS = ("standard", "robust")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +70,18 @@ class TablePreprocessing:
         self.notes = list(notes)
 
     @classmethod
-    def fit(cls, frame, target: str, *, task=None, kinds=None, ignore=()):
+    def fit(
+        cls,
+        frame,
+        target: str,
+        *,
+        task=None,
+        kinds=None,
+        ignore=(),
+        scaling: Literal["standard", "robust"] = "standard",
+        target_transform: Literal["none", "log1p"] = "none",
+        clamp_target: bool = False,
+    ):
         """Detect the kinds of the columns of a polars frame, and fit their encoders.
 
         Args:
@@ -77,10 +90,17 @@ class TablePreprocessing:
             kinds: {column: "number" | "boolean" | "category" | "date" | "text" | "id" | "ignore"},
                 for columns that are detected wrongly.
             ignore: columns to ignore.
+            scaling: of numbers, the days of dates among them: "standard" by mean and standard
+                deviation, "robust" by median and quartiles with a smooth clip; see Number.
+            target_transform: of a numeric target, before it is standardized, see Target; undone
+                before an error is told.
+            clamp_target: whether predictions of a numeric target are limited to the range of its
+                training values.
 
         Raises:
             DataError: no such column; a target without values or with one class; no usable column.
         """
+        expect_choice(scaling, SCALINGS, what="scaling")
         if target not in frame.columns:
             raise DataError(
                 f"the table has no column {target!r}",
@@ -96,7 +116,7 @@ class TablePreprocessing:
                 expected="other columns",
                 fix="choose another target, or do not ignore it",
             )
-        fitted = Target.fit(frame[target], task)
+        fitted = Target.fit(frame[target], task, transform=target_transform, clamp=clamp_target)
         known = frame.filter(frame[target].is_not_null())
         recipes: dict = {}
         columns = find_columns(known.drop(target), kinds=kinds, ignore=ignore, recipes=recipes)
@@ -128,7 +148,8 @@ class TablePreprocessing:
                 fix="add columns, or set the kind of a column with kinds",
             )
         encoders = [
-            fit_encoder(c.kind, series_of[c.name], recipe=recipes.get(c.name)) for c in used
+            fit_encoder(c.kind, series_of[c.name], recipe=recipes.get(c.name), scaling=scaling)
+            for c in used
         ]
         notes += [
             f"{e.name}: {e.recipe.sentence()}" + _or_numbers(e)
@@ -214,7 +235,7 @@ class TablePreprocessing:
 
     def untransform_target(self, y) -> np.ndarray:
         """Standardized values back in the target's unit, float64."""
-        return np.asarray(y, np.float64) * self.target.scale + self.target.mean
+        return self.target.decode(y)
 
     def summary_rows(self) -> list:
         """(column, kind, preprocessing, missing, distinct, reason) of each column."""

@@ -1,6 +1,7 @@
 """The target: its task, and how it is encoded."""
 
 import dataclasses
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -13,6 +14,8 @@ from cutaway.data.level_names import other_spellings
 from cutaway.errors import DataError, OptionError, counted, expect_choice
 
 TASKS = ("binary", "multiclass", "regression")
+TRANSFORMS = ("none", "log1p")
+LARGEST_LOG = 88.0  # e^88 is about the largest float32
 # integers are classes by default if there are so few of them ...
 FEW_INTEGERS = 10
 FEW_ROWS = 2  # ... and so many rows of each on average
@@ -31,9 +34,14 @@ class Target:
         name: the column.
         task: "binary", "multiclass" or "regression".
         classes: the sorted values, for classification; None for regression.
-        mean, scale: for regression: y is (value - mean) / scale.
+        mean, scale: for regression: y is (value - mean) / scale, of the transformed value.
         counts: rows per class; for regression the number of rows.
         notes: messages for the user.
+        transform: for regression: "log1p" if ln(1 + value) is standardized, for skewed targets;
+            or "none".
+        center: the mean of the values themselves, if they are transformed; otherwise None.
+        bounds: (least, largest) of the values, to which predictions are limited; None: they are
+            not.
     """
 
     name: str
@@ -43,10 +51,33 @@ class Target:
     scale: Positive
     counts: list[Count]
     notes: list[str]
+    transform: Literal["none", "log1p"] = "none"
+    center: Finite | None = None
+    bounds: tuple[Finite, Finite] | None = None
 
     @classmethod
-    def fit(cls, series, task=None):
+    def fit(
+        cls,
+        series,
+        task=None,
+        *,
+        transform: Literal["none", "log1p"] = "none",
+        clamp: bool = False,
+    ):
+        """The target of a column.
+
+        Args:
+            series: the column.
+            task: one of TASKS; None: depends on the values.
+            transform: see Target; of classes it has no effect.
+            clamp: whether predicted numbers are limited to the range of these values.
+
+        Raises:
+            DataError: no values, one class, or a number that is none.
+            OptionError: a task or a transform that does not fit the values.
+        """
         name = series.name
+        expect_choice(transform, TRANSFORMS, what="transform of the target")
         notes = []
         missing = series.null_count()
         series = clean(series.drop_nulls())
@@ -70,11 +101,11 @@ class Target:
             notes += [f"{name}: {why}"] if why else []
         expect_choice(task, TASKS, what="task")
         if task == "regression":
-            return cls._fit_numbers(series, notes)
+            return cls._fit_numbers(series, notes, transform, clamp)
         return cls._fit_classes(series, task, notes)
 
     @classmethod
-    def _fit_numbers(cls, series, notes):
+    def _fit_numbers(cls, series, notes, transform, clamp):
         if not series.dtype.is_numeric():
             raise OptionError(
                 f"the target {series.name!r} holds {series.dtype}, for example {series[0]!r}",
@@ -83,15 +114,34 @@ class Target:
             )
         values = series.to_numpy().astype(np.float64)
         expect_float32(values, f"the target {series.name!r}")
+        low, high, center = float(values.min()), float(values.max()), None
+        if transform == "log1p":
+            if low < 0:
+                raise OptionError(
+                    f"the target {series.name!r} holds {low:g}, and its logarithm was asked for",
+                    expected="numbers >= 0, for ln(1 + value)",
+                    fix='choose the transform "none"',
+                )
+            center = float(values.mean())
+            values = np.log1p(values)
         scale = float(values.std())
         if scale == 0:
             raise DataError(
-                f"the target {series.name!r} is constant: {values[0]:g} in every row",
+                f"the target {series.name!r} is constant: {low:g} in every row",
                 expected="values that differ",
                 fix="choose another column as target",
             )
         return cls(
-            series.name, "regression", None, float(values.mean()), scale, [len(values)], notes
+            series.name,
+            "regression",
+            None,
+            float(values.mean()),
+            scale,
+            [len(values)],
+            notes,
+            transform,
+            center,
+            (low, high) if clamp else None,
         )
 
     @classmethod
@@ -130,7 +180,8 @@ class Target:
     def refit(self, series) -> "Target":
         """The same task and classes, with mean and scale, or counts, of other rows."""
         if self.task == "regression":
-            return Target.fit(series, self.task)
+            clamp = self.bounds is not None
+            return Target.fit(series, self.task, transform=self.transform, clamp=clamp)
         counts = np.bincount(self.encode(series), minlength=len(self.classes or []))
         return dataclasses.replace(self, counts=counts.tolist())
 
@@ -150,6 +201,9 @@ class Target:
                     expected="numbers, or empty cells",
                 )
             expect_float32(values, f"the target {self.name!r}")
+            if self.transform == "log1p":
+                self._expect_logarithms(values)
+                values = np.log1p(values)
             return to_float32(
                 (values - self.mean) / self.scale, f"the target {self.name!r}, scaled,"
             )
@@ -165,6 +219,37 @@ class Target:
                 fix="remove these rows, or train again with rows of that class",
             )
         return np.fromiter((places[k] for k in keys), np.int32, len(keys))
+
+    def _expect_logarithms(self, values) -> None:
+        if (values <= -1).any():
+            raise DataError(
+                f"the target {self.name!r} holds {values.min():g}",
+                expected="numbers above -1: the network was trained on ln(1 + value)",
+                fix="remove these rows, or train again with them and another transform",
+            )
+
+    def decode(self, encoded) -> np.ndarray:
+        """Standardized values back in the target's unit, float64; they are not limited.
+
+        Example:
+            >>> import polars as pl
+            >>> from cutaway.data.target import Target
+            >>> values = pl.Series("y", [0.0, 1.0, 9.0])
+            >>> target = Target.fit(values, "regression", transform="log1p")
+            >>> target.decode(target.encode(pl.Series("y", [4.0]))).round(4).tolist()
+            [4.0]
+        """
+        values = np.asarray(encoded, np.float64) * self.scale + self.mean
+        return np.expm1(np.minimum(values, LARGEST_LOG)) if self.transform == "log1p" else values
+
+    def limited(self, values) -> np.ndarray:
+        """Predicted values in the target's unit, within the bounds if there are some."""
+        return np.asarray(values) if self.bounds is None else np.clip(values, *self.bounds)
+
+    @property
+    def unit_mean(self) -> float:
+        """The mean of the training rows in the target's unit."""
+        return self.mean if self.center is None else self.center
 
     def unseen(self, series):
         """(rows,) polars booleans: whether a value is none of the classes; a missing one may be."""
@@ -184,6 +269,10 @@ class Target:
         """The target's row in TablePreprocessing.summary_rows."""
         if self.classes is None:
             done = f"standardized (mean {self.mean:.4g}, std {self.scale:.4g})"
+            if self.transform == "log1p":
+                done = f"ln(1 + value), {done}"
+            if self.bounds is not None:
+                done += ", predictions limited to {:.4g} to {:.4g}".format(*self.bounds)
             return (self.name, "target", done, "", "", "regression")
         counts = [f"{c}: {n:,}" for c, n in zip(self.classes[:6], self.counts[:6], strict=True)]
         more = f", {len(self.classes) - 6} more" if len(self.classes) > 6 else ""
@@ -217,6 +306,12 @@ class Target:
             raise ValueError(f"a {found.task} target with {len(classes)} classes")
         if found.task == "regression" and len(found.counts) != 1:
             raise ValueError(f"{len(found.counts)} counts of rows")
+        if found.classes is not None and (found.transform != "none" or found.bounds is not None):
+            raise ValueError("classes that are transformed or limited")
+        if (found.transform == "none") != (found.center is None):
+            raise ValueError(f"the transform {found.transform} and the mean {found.center}")
+        if found.bounds is not None and found.bounds[0] > found.bounds[1]:
+            raise ValueError(f"bounds {found.bounds}")
         return found
 
 

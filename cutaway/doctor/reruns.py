@@ -195,7 +195,10 @@ class Reruns:
 
         def train():
             repeated = self._repeated
-            if self.plan.program.optimizer.schedule is not None:
+            program = self.plan.program
+            optimizer = program.optimizer
+            schedules = (optimizer.schedule, optimizer.decay_schedule, program.dropout_schedule)
+            if any(schedule is not None for schedule in schedules):
                 repeated = RepeatedTrainer(self.plan.fresh())
                 stretch_schedule(repeated.trainer, factor)
             return self._train(repeated, epochs=factor * self.epochs)

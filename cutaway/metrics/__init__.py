@@ -10,6 +10,11 @@ What is more than a mean over the rows is collected over a set: `DetectionScores
 from collections.abc import Callable
 
 from cutaway.leaves import objects_of
+from cutaway.metrics.calibration import (
+    calibrated_error_range,
+    expected_calibration_error,
+    fit_temperature,
+)
 from cutaway.metrics.classification import (
     accuracy,
     balanced_accuracy,
@@ -45,11 +50,14 @@ __all__ = [
     "accuracy",
     "adapted_rand_error",
     "balanced_accuracy",
+    "calibrated_error_range",
     "classification_report",
     "classification_scores",
     "confusion_matrix",
     "connected_regions",
+    "expected_calibration_error",
     "f1",
+    "fit_temperature",
     "log_loss",
     "mean_absolute_error",
     "mean_dice",

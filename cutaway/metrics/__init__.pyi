@@ -1,6 +1,9 @@
 # Written by scripts/write_stubs.py: do not edit.
 from collections.abc import Callable
 
+from cutaway.metrics.calibration import calibrated_error_range as calibrated_error_range
+from cutaway.metrics.calibration import expected_calibration_error as expected_calibration_error
+from cutaway.metrics.calibration import fit_temperature as fit_temperature
 from cutaway.metrics.classification import accuracy as accuracy
 from cutaway.metrics.classification import balanced_accuracy as balanced_accuracy
 from cutaway.metrics.classification import f1 as f1
@@ -39,11 +42,14 @@ __all__ = [
     "accuracy",
     "adapted_rand_error",
     "balanced_accuracy",
+    "calibrated_error_range",
     "classification_report",
     "classification_scores",
     "confusion_matrix",
     "connected_regions",
+    "expected_calibration_error",
     "f1",
+    "fit_temperature",
     "log_loss",
     "mean_absolute_error",
     "mean_dice",

@@ -1,6 +1,7 @@
 """A network for tables: embeddings of categories and of words, then a multilayer perceptron."""
 
 from cutaway import ops
+from cutaway.errors import expect_range
 from cutaway.models.perceptron import mlp
 from cutaway.models.text import PADDING, pooled, token_mask
 from cutaway.nn import Embedding, Module, ReLU
@@ -18,6 +19,8 @@ class TableNetwork(Module):
             padded with 0; of the vectors of its words the mean and the maximum of each feature are
             inputs of the MLP, see BagOfEmbeddings.
         activation, output, dropout, weights: see `mlp`.
+        embedding_scale: factor on the initial vectors of the categories, > 0. Small ones overfit
+            less where a column has many levels of a few rows each.
 
     Shapes:
         x: (batch, num_features + len(embeddings) + Σ lengths of the texts)
@@ -39,9 +42,13 @@ class TableNetwork(Module):
         output=None,
         dropout: float = 0.0,
         weights=None,
+        embedding_scale: float = 1.0,
     ):
+        expect_range(embedding_scale, what="TableNetwork: embedding_scale", above=0)
         self.num_features = num_features
         self.embeddings = tuple(Embedding(levels, width) for levels, width in embeddings)
+        for table in self.embeddings:
+            table.weight.data = table.weight.data * embedding_scale
         self.lengths = tuple(length for _, length, _ in texts)
         self.words = tuple(
             Embedding(tokens, width, padding_index=PADDING) for tokens, _, width in texts

@@ -19,6 +19,7 @@ from cutaway.errors import (
     expect_range,
 )
 from cutaway.nn import init as initializers
+from cutaway.nn.drop_rates import survivors
 from cutaway.nn.module import Module
 from cutaway.nn.random import new_key
 from cutaway.nn.state import Buffer, Parameter
@@ -132,8 +133,7 @@ class Dropout(Module):
         if not self.training or self.p == 0:
             return x
         self.key.data, key = jax.random.split(self.key.data)
-        kept = jax.random.bernoulli(key, 1 - self.p, x.shape)
-        return x * Tensor(kept.astype(x.dtype) / (1 - self.p))
+        return x * Tensor(survivors(key, self.p, x.shape, x.dtype))
 
     def become_identity(self):
         """It is, in evaluation; in training, on average."""

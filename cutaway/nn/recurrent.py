@@ -41,6 +41,7 @@ from cutaway.errors import (
     expect_range,
 )
 from cutaway.nn import init
+from cutaway.nn.drop_rates import survivors
 from cutaway.nn.module import Module
 from cutaway.nn.random import new_key
 from cutaway.nn.state import Buffer, Parameter, Stateful
@@ -123,8 +124,7 @@ class Recurrent(Module):
         if not self.training or self.key is None:  # without dropout there is no key
             return x
         self.key.data, key = jax.random.split(self.key.data)
-        kept = jax.random.bernoulli(key, 1 - self.dropout, x.shape)
-        return x * Tensor(kept.astype(x.dtype) / (1 - self.dropout))
+        return x * Tensor(survivors(key, self.dropout, x.shape, x.dtype))
 
     def _directions(self, layer):
         yield self.layers[layer], False

@@ -4,6 +4,7 @@ import jax
 
 from cutaway.engine import Tensor
 from cutaway.errors import ShapeError, expect_range
+from cutaway.nn.drop_rates import survivors
 from cutaway.nn.module import Module
 from cutaway.nn.random import new_key
 from cutaway.nn.state import Buffer
@@ -12,8 +13,7 @@ from cutaway.nn.state import Buffer
 def _survivors(key: Buffer, p: float, shape, dtype) -> Tensor:
     """0 with probability p, otherwise 1 / (1 - p), of the given shape; advances the key."""
     key.data, drawn = jax.random.split(key.data)
-    kept = jax.random.bernoulli(drawn, 1 - p, shape)
-    return Tensor(kept.astype(dtype) / (1 - p))
+    return Tensor(survivors(drawn, p, shape, dtype))
 
 
 class SpatialDropout(Module):

@@ -15,7 +15,9 @@ from cutaway.optim.optimizer import Optimizer as Optimizer
 from cutaway.optim.optimizer import STEPS as STEPS
 from cutaway.optim.schedules import Constant as Constant
 from cutaway.optim.schedules import Cosine as Cosine
+from cutaway.optim.schedules import CosineCycles as CosineCycles
 from cutaway.optim.schedules import Exponential as Exponential
+from cutaway.optim.schedules import FlatCosine as FlatCosine
 from cutaway.optim.schedules import OneCycle as OneCycle
 from cutaway.optim.schedules import ReduceOnPlateau as ReduceOnPlateau
 from cutaway.optim.schedules import Schedule as Schedule
@@ -38,9 +40,11 @@ __all__ = [
     "ClipValue",
     "Constant",
     "Cosine",
+    "CosineCycles",
     "DecayRate",
     "Exponential",
     "ExponentialAverage",
+    "FlatCosine",
     "Hyperparameter",
     "Momentum",
     "Nadam",

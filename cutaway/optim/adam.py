@@ -85,6 +85,7 @@ class AdamW(Adam):
         parameters, lr, betas, eps, schedule, clip, groups: see Adam.
         weight_decay: λ >= 0.
         decays: selects the parameters that decay, see Optimizer; all by default.
+        decay_schedule: scales λ by the number of the step, beside the schedule of η.
 
     References:
         Loshchilov & Hutter 2019, "Decoupled weight decay regularization", arXiv:1711.05101,
@@ -105,6 +106,7 @@ class AdamW(Adam):
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         decays=None,
+        decay_schedule=None,
         schedule=None,
         clip=None,
         groups=None,
@@ -112,7 +114,7 @@ class AdamW(Adam):
         super().__init__(
             parameters, lr, betas=betas, eps=eps, schedule=schedule, clip=clip, groups=groups
         )
-        self._decay_by(weight_decay, decays)
+        self._decay_by(weight_decay, decays, decay_schedule)
 
     def update(self, p, g, m, v):
         return super().update(p * (1 - self.lr * self.decay), g, m, v)

@@ -12,7 +12,7 @@ import numpy as np
 from jax.core import Tracer
 
 from cutaway.engine import float64, no_grad
-from cutaway.errors import GradientError, OptionError, ShapeError, did_you_mean, expect_range
+from cutaway.errors import GradientError, OptionError, ShapeError, expect_range
 from cutaway.nn.module import Module
 from cutaway.nn.resizing import StructureChange
 from cutaway.nn.sharing import exclusive
@@ -25,6 +25,7 @@ from cutaway.optim.hyperparameters import (
     settings_of,
     written_call,
 )
+from cutaway.optim.parameter_settings import ParameterSettings
 from cutaway.optim.step_preview import Move, preview
 from cutaway.optim.terms import Quantity, named
 
@@ -71,13 +72,15 @@ class Optimizer(Adjustable):
         clip: function from the list of gradients to the list of clipped ones; None: no clipping.
         groups: {path prefix: factor on η}, for example {"0": 0.1} for all of layer 0 when
             fine-tuning; the longest matching prefix applies. In a plain list of Parameters the
-            paths are "0", "1", ...
+            paths are "0", "1", ... Or a function (path, parameter) -> factor, for example
+            `lambda path, p: p.shape[0] ** -0.5 if p.ndim == 2 else 0.1`, 1/√inputs for matrices.
 
-    Optimizers with weight decay take two more:
+    Optimizers with weight decay take three more:
         weight_decay: λ >= 0.
         decays: function (path, parameter) -> bool that selects the parameters that decay; None:
             all. Common: `lambda path, p: p.ndim > 1`, which excludes biases and the scales of
-            normalization layers.
+            normalization layers. It may also return a factor on λ, a number >= 0.
+        decay_schedule: a Schedule that scales λ by the number of the step; None: constant.
     """
 
     name = ""  # its name on the command line and in config files; "" for a base class
@@ -90,8 +93,9 @@ class Optimizer(Adjustable):
     remark = ""  # on what others call it, or how they define it
     usual_lr: float | None = None  # its usual learning rate; None: the one for steps of length η
     steps = "gradient"  # how the step length depends on η: see STEPS
-    takes_decay = False  # whether it has the options `weight_decay` and `decays`
+    takes_decay = False  # whether it has the options weight_decay, decays and decay_schedule
     weight_decay: Any = _NoWeightDecay()
+    decay_schedule: Any = None
     eps: Any  # of those that divide by the size of the gradient
 
     def __init__(self, parameters, lr: float, *, schedule=None, clip=None, groups=None):
@@ -103,7 +107,7 @@ class Optimizer(Adjustable):
         self.schedule = schedule
         self.clip = clip
         self.state = {name: [zeros_like(p) for p in self.parameters] for name in self.slots}
-        self._each = _Each(list(named), groups or {})
+        self._each = ParameterSettings(named, groups)
 
     def __repr__(self):
         base = self.base_lr.data
@@ -111,6 +115,7 @@ class Optimizer(Adjustable):
         settings = settings_of(self)
         if self.takes_decay and not self.weight_decay:
             settings.pop("weight_decay", None)
+            settings.pop("decay_schedule", None)
         groups = "" if not self._each.factors else ", some at a rate of their own"
         count = f"{sum(p.size for p in self.parameters):,} parameters{groups}"
         return written_call(self, {"lr": lr, **settings}, count)
@@ -120,11 +125,11 @@ class Optimizer(Adjustable):
 
         return optimizer_html(self)
 
-    def _decay_by(self, weight_decay, decays):
+    def _decay_by(self, weight_decay, decays, decay_schedule):
         self.weight_decay = weight_decay
+        self.decay_schedule = decay_schedule
         if decays is not None:
-            named = zip(self._each.paths, self.parameters, strict=True)
-            self._each.spared = {i for i, (path, p) in enumerate(named) if not decays(path, p)}
+            self._each.choose_decay(self.parameters, decays)
 
     @property
     def t(self):
@@ -148,8 +153,14 @@ class Optimizer(Adjustable):
 
     @property
     def decay(self) -> Any:
-        """λ of the parameter being updated: 0 for one excluded from weight decay."""
-        return 0.0 if self._each.moving in self._each.spared else self.weight_decay
+        """λ of the parameter being updated in this step: 0 for one excluded from weight decay."""
+        factor = self._each.decay_factors.get(self._each.moving)
+        if factor == 0:
+            return 0.0
+        decay = self.weight_decay
+        if self.decay_schedule is not None:
+            decay = decay * self.decay_schedule(self.t)
+        return decay if factor is None else factor * decay
 
     def with_decay(self, p, g):
         """g + λ p: the gradient including that of the penalty λ/2 ‖p‖²."""
@@ -264,7 +275,7 @@ class Optimizer(Adjustable):
                 self._each.moving = None
 
     def rate_terms(self):
-        """How `lr` is computed, as `terms`."""
+        """How `lr` and `decay` are computed, as `terms`."""
         rate, what = named("η₀", float(self.base_lr.data)), []
         if self.schedule is not None:
             rate = rate * named("s", float(self.schedule(self.t)))
@@ -275,6 +286,21 @@ class Optimizer(Adjustable):
             what.append("f of its group")
         if what:
             yield "η", rate, "learning rate: " + ", ".join(what)
+        yield from self._decay_rate_terms()
+
+    def _decay_rate_terms(self):
+        factor = self._each.decay_factors.get(self._each.moving)
+        if not self.weight_decay or factor == 0:
+            return
+        decay, what = named("λ₀", self.weight_decay), []
+        if self.decay_schedule is not None:
+            decay = decay * named("s_λ", float(self.decay_schedule(self.t)))
+            what.append(f"s_λ from {type(self.decay_schedule).__name__}")
+        if factor is not None:
+            decay = decay * named("f_λ", factor)
+            what.append("f_λ of this parameter")
+        if what:
+            yield "λ", decay, "weight decay: " + ", ".join(what)
 
     @property
     def paths(self) -> list:
@@ -295,13 +321,8 @@ class Optimizer(Adjustable):
         if hyperparameters_of(type(self)):
             other.hyperparameters = HyperparameterValues(self.hyperparameters.data)
         other.state = {name: [zeros_like(p) for p in other.parameters] for name in self.slots}
-        other._each = _Each(list(named), {})
-        for i, p in enumerate(other.parameters):
-            before = indices.get(id(p))
-            if before in self._each.factors:
-                other._each.factors[i] = self._each.factors[before]
-            if before in self._each.spared or (before is None and self._each.spared and p.ndim < 2):
-                other._each.spared.add(i)
+        kept = [indices.get(id(p)) for p in other.parameters]
+        other._each = self._each.copied(list(named), other.parameters, kept)
         return other
 
     def follow(self, change: StructureChange, net: Module) -> None:
@@ -320,16 +341,13 @@ class Optimizer(Adjustable):
                 slot.data = change.carried(p, slot.data)
         before = {id(p): i for i, p in enumerate(self.parameters)}
         new_paths = {id(p): path for path, p in change.added.items()}
-        each = _Each([], {})
         parameters = parameters_after(self.parameters, change, net)
-        for i, p in enumerate(parameters):
-            old = before.get(id(p))
-            path = new_paths[id(p)] if old is None else self._each.paths[old]
-            each.paths.append(path if old is None else change.renamed.get(path, path))
-            if old in self._each.factors:
-                each.factors[i] = self._each.factors[old]
-            if old in self._each.spared or (old is None and self._each.spared and p.ndim < 2):
-                each.spared.add(i)
+        old = [before.get(id(p)) for p in parameters]
+        paths = [
+            new_paths[id(p)] if i is None else change.renamed.get(self.paths[i], self.paths[i])
+            for p, i in zip(parameters, old, strict=True)
+        ]
+        each = self._each.copied(paths, parameters, old)
         self.state = {
             name: [kept[before[id(p)]] if id(p) in before else zeros_like(p) for p in parameters]
             for name, kept in self.state.items()
@@ -386,32 +404,3 @@ def trainable(parameters) -> dict:
             fix="add a layer with weights, for example Linear(4, 3)",
         )
     return named
-
-
-class _Each:
-    """Settings of individual parameters of an optimizer, by their index.
-
-    Not a Stateful: compiled steps treat it as one object, which never changes after __init__.
-    """
-
-    def __init__(self, paths, groups):
-        self.paths = paths
-        self.factors = _factors(paths, groups)
-        self.spared = set()
-        self.moving: int | None = None  # index of the one being updated
-
-
-def _factors(paths, groups) -> dict:
-    """{index of a parameter: factor} of those whose path starts with a key of `groups`."""
-    chosen = {}
-    for prefix, factor in sorted(groups.items(), key=lambda item: len(item[0])):
-        expect_range(factor, what=f"factor of group {prefix!r}", above=0, below=float("inf"))
-        inside = [i for i, path in enumerate(paths) if f"{path}.".startswith(f"{prefix}.")]
-        if not inside:
-            raise OptionError(
-                f"the group {prefix!r} has no parameters",
-                expected='the path of a module or parameter, like "0" or "0.weight"',
-                fix=did_you_mean(prefix, paths),
-            )
-        chosen.update(dict.fromkeys(inside, float(factor)))  # longer prefixes come later
-    return chosen

@@ -37,7 +37,9 @@ def state_rows(optimizer) -> list[tuple[str, object]]:
     if optimizer.clip is not None:
         rows.append(("clipping", repr(optimizer.clip)))
     for name, value in settings_of(optimizer).items():
-        if name not in ("schedule", "clip"):
+        if name == "decay_schedule":
+            rows.append(("schedule of the weight decay", repr(value)))
+        elif name not in ("schedule", "clip"):
             rows.append((name, _written(value)))
     for name, arrays in optimizer.state.items():
         values = np.concatenate([np.zeros(1), *(np.ravel(a.data) for a in arrays)])

@@ -8,7 +8,7 @@ import math
 
 import jax.numpy as jnp
 
-from cutaway.errors import expect_range
+from cutaway.errors import expect_integer, expect_range
 from cutaway.nn.state import Stateful
 from cutaway.optim.hyperparameters import settings_of, written_call
 
@@ -157,6 +157,64 @@ class OneCycle(Schedule):
         up = _cosine_between(first, 1.0, k / top if top > 0 else jnp.ones_like(k))
         down = _cosine_between(1.0, lowest, (k - top) / (last - top))
         return jnp.where(k <= top, up, down)
+
+
+class CosineCycles(Schedule):
+    """Cosine cycles from 0 up to 1 and back to 0, each twice as long as the one before.
+
+    (1 - cos(2π log₂(1 + (2^cycles - 1) done))) / 2 of the fraction done = (t - 1) / total_steps.
+    With 4 cycles they end after 1/15, 3/15, 7/15 and 15/15 of the steps; then the factor stays 0,
+    as it is in the first step. The learning rate has then come down several times, so the weights
+    at the end of a cycle are good ones even if the best epoch comes early.
+
+    Args:
+        total_steps: steps of all cycles.
+        cycles: their number.
+
+    References:
+        Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: strong pre-tuned MLPs and
+        boosted trees on tabular data", arXiv:2407.04491: with 4 cycles, "coslog4".
+    """
+
+    counts_steps = ("total_steps",)
+
+    def __init__(self, total_steps: int, cycles: int = 4):
+        expect_range(total_steps, what="total_steps", least=1)
+        expect_integer(cycles, what="cycles", least=1)
+        self.total_steps = total_steps
+        self.cycles = cycles
+
+    def __call__(self, t):
+        done = jnp.clip((t - 1) / self.total_steps, 0, 1)
+        cycle = jnp.log2(1 + (2**self.cycles - 1) * done)  # 0 to `cycles`
+        return (1 - jnp.cos(2 * jnp.pi * cycle)) / 2
+
+
+class FlatCosine(Schedule):
+    """1 for a fraction of the steps, then by half a cosine to 0.
+
+    Besides as a factor on the learning rate it serves to phase out regularization: weight decay
+    (`decay_schedule` of optimizers) and dropout (`train.DropoutSchedule`).
+
+    Args:
+        total_steps: after them the factor is 0.
+        flat: fraction of the steps with factor 1, in [0, 1).
+
+    References:
+        Holzmüller, Grinsztajn & Steinwart 2024, arXiv:2407.04491: with flat=0.5, "flat_cos".
+    """
+
+    counts_steps = ("total_steps",)
+
+    def __init__(self, total_steps: int, flat: float = 0.5):
+        expect_range(total_steps, what="total_steps", least=1)
+        expect_range(flat, what="flat", least=0, below=1)
+        self.total_steps = total_steps
+        self.flat = flat
+
+    def __call__(self, t):
+        done = (t - 1) / self.total_steps
+        return _cosine_between(1.0, 0.0, (done - self.flat) / (1 - self.flat))
 
 
 def _cosine_between(start, end, progress):

@@ -15,7 +15,8 @@ class SGD(Optimizer):
     gradient descent), one row (stochastic), or some rows (mini-batch).
 
     Args:
-        parameters, lr, schedule, clip, groups, weight_decay, decays: see Optimizer.
+        parameters, lr, schedule, clip, groups, weight_decay, decays, decay_schedule: see
+            Optimizer.
 
     References:
         Robbins & Monro 1951, "A stochastic approximation method", Ann. Math. Statist. 22(3).
@@ -37,9 +38,10 @@ class SGD(Optimizer):
         groups=None,
         weight_decay: float = 0.0,
         decays=None,
+        decay_schedule=None,
     ):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
-        self._decay_by(weight_decay, decays)
+        self._decay_by(weight_decay, decays, decay_schedule)
 
     def update(self, p, g):
         return (p - self.lr * self.with_decay(p, g),)
@@ -67,9 +69,10 @@ class _WithVelocity(Optimizer):
         groups=None,
         weight_decay: float = 0.0,
         decays=None,
+        decay_schedule=None,
     ):
         super().__init__(parameters, lr, schedule=schedule, clip=clip, groups=groups)
-        self._decay_by(weight_decay, decays)
+        self._decay_by(weight_decay, decays, decay_schedule)
         self.beta = beta
 
 
@@ -79,7 +82,8 @@ class Momentum(_WithVelocity):
     With a constant gradient g, steps grow to η g / (1 - β). PyTorch's SGD(momentum=β).
 
     Args:
-        parameters, lr, schedule, clip, groups, weight_decay, decays: see Optimizer.
+        parameters, lr, schedule, clip, groups, weight_decay, decays, decay_schedule: see
+            Optimizer.
         beta: β in [0, 1), the fraction of the velocity that is kept.
 
     References:
@@ -107,7 +111,8 @@ class AveragedMomentum(_WithVelocity):
     with η (1 - β).
 
     Args:
-        parameters, lr, schedule, clip, groups, weight_decay, decays: see Optimizer.
+        parameters, lr, schedule, clip, groups, weight_decay, decays, decay_schedule: see
+            Optimizer.
         beta: β in [0, 1); the mean covers about 1 / (1 - β) steps.
 
     References:
@@ -142,7 +147,8 @@ class Nesterov(_WithVelocity):
     SGD(momentum=β, nesterov=True).
 
     Args:
-        parameters, lr, schedule, clip, groups, weight_decay, decays: see Optimizer.
+        parameters, lr, schedule, clip, groups, weight_decay, decays, decay_schedule: see
+            Optimizer.
         beta: β in [0, 1).
 
     References:

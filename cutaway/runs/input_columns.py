@@ -13,12 +13,12 @@ def _columns_of(encoder) -> list[ColumnScale]:
     names = encoder.names
     if isinstance(encoder, Date):
         unit = "days since 1970-01-01" if encoder.recipe.has_day else "hours since midnight"
-        return [_standardized_column(encoder.day, unit), *map(ColumnScale, names[1:])]
+        return [_scaled_column(encoder.day, unit), *map(ColumnScale, names[1:])]
     if isinstance(encoder, Number):
-        return [_standardized_column(encoder), *map(ColumnScale, names[1:])]
+        return [_scaled_column(encoder), *map(ColumnScale, names[1:])]
     return [*map(ColumnScale, names)]
 
 
-def _standardized_column(encoder: Number, unit: str = "") -> ColumnScale:
+def _scaled_column(encoder: Number, unit: str = "") -> ColumnScale:
     name = f"ln(1 + {encoder.name})" if encoder.log else encoder.name
-    return ColumnScale(name, encoder.scale, encoder.mean, unit)
+    return ColumnScale(name, encoder.scale, encoder.mean, unit, encoder.scaling == "robust")

@@ -12,8 +12,7 @@ def describe_outputs(rows, loss: str) -> list[str]:
     """
     task = rows.task
     if task == "regression":
-        mean, scale = rows.target.mean, rows.target.scale
-        return [f"{rows.target.name}, standardized: value = output x {scale!r} + {mean!r}"]
+        return [_of_numbers(rows.target)]
     expected = expects(LOSSES[loss])
     assert expected is not None  # every loss of LOSSES declares what it expects
     wants = expected.output
@@ -28,3 +27,15 @@ def describe_outputs(rows, loss: str) -> list[str]:
         "a logit; softmax gives probabilities" if wants in ("logit", "score") else "a probability"
     )
     return [f"for each class {kind}; classes in order: {classes}"]
+
+
+def _of_numbers(target) -> str:
+    """How the value of a numeric target is computed from an output."""
+    value = f"output x {target.scale!r} + {target.mean!r}"
+    what = "standardized"
+    if target.transform == "log1p":
+        what, value = "ln(1 + value) standardized", f"exp({value}) - 1"
+    found = f"{target.name}, {what}: value = {value}"
+    if target.bounds is not None:
+        found += ", limited to the range from {!r} to {!r}".format(*target.bounds)
+    return found

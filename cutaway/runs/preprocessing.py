@@ -263,9 +263,7 @@ class Preprocessing:
 
     def untransform_target(self, y) -> "np.ndarray":
         """Standardized values back in the target's unit, float64."""
-        import numpy as np
-
-        return np.asarray(y, np.float64) * self.target.scale + self.target.mean
+        return self.target.decode(y)
 
     def score(self, y, outputs, x) -> dict:
         """Scores of a run's outputs for encoded targets, in the target's unit.
@@ -285,7 +283,7 @@ class Preprocessing:
 
         if self.task == "regression":
             truth = self.truth(y)
-            baseline = float(np.abs(truth - self.target.mean).mean())
+            baseline = float(np.abs(truth - self.target.unit_mean).mean())
             scores = regression_scores(truth, outputs)
             return {**scores, "baseline_mean_absolute_error": baseline}
         majority = int(np.argmax(self.target.counts))
@@ -317,7 +315,8 @@ class Preprocessing:
         from cutaway.train.evaluation import to_probabilities
 
         if self.task == "regression":
-            return self.untransform_target(raw[:, 0] if raw.shape[1] == 1 else raw)
+            values = self.untransform_target(raw[:, 0] if raw.shape[1] == 1 else raw)
+            return self.target.limited(values)
         probabilities = np.asarray(to_probabilities(loss, raw), np.float64)
         if self.task == "binary":
             p = np.clip(probabilities[:, 0], 0, 1)

@@ -117,16 +117,40 @@ def _forecast(rows, raw) -> list:
     lines = []
     for k, z in enumerate(raw[:STEPS]):
         place = "" if one else f"_{k + 1}"
-        written = equation("{0:n} · {1} + {2}", _untransformed, z, scale, mean)
-        lines.append(f"ŷ{place} = z{place} · σ + μ = {written}")
+        lines += _value_of(rows.target, z, place)
     if len(raw) > STEPS:
         lines.append(f"and {len(raw) - STEPS} more steps ahead, likewise")
     z = f"z = {number(raw[0])}" if one else "z_1, z_2, ..."
+    whose = "its mean" if rows.target.transform == "none" else "the mean of ln(1 + truth),"
     return [
-        f"{z}: output of the network, standardized as the target was, with its mean "
+        f"{z}: output of the network, standardized as the target was, with {whose} "
         f"μ = {number(mean)} and standard deviation σ = {number(scale)} in training",
         *lines,
     ]
+
+
+def _value_of(target, z, place: str) -> list:
+    """How an output z became a value in the target's unit, in lines."""
+    mean, scale = target.mean, target.scale
+    written = equation("{0:n} · {1} + {2}", _untransformed, z, scale, mean)
+    if target.transform == "log1p":
+        value = float(target.decode(z))
+        power = equation("e^{0} - 1", math.expm1, math.log1p(value))
+        lines = [
+            f"v{place} = z{place} · σ + μ = {written}: ln(1 + ŷ{place})",
+            f"ŷ{place} = e^v{place} - 1 = {power}",
+        ]
+    else:
+        value = float(target.decode(z))
+        lines = [f"ŷ{place} = z{place} · σ + μ = {written}"]
+    limited = float(target.limited(value))
+    if limited != value:
+        low, high = map(number, target.bounds)
+        lines.append(
+            f"ŷ{place} = {number(limited)}: predictions are limited to the range of the training "
+            f"values, {low} to {high}"
+        )
+    return lines
 
 
 def _untransformed(z, scale, mean):

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from cutaway.data.encoders import Category, EmbeddedCategory, Number, Presence
+from cutaway.data.robust_scaling import smooth_clip
 from cutaway.story.equation import equation
 from cutaway.story.text import number
 
@@ -60,21 +61,42 @@ def _of_number(encoder, value, encoded) -> list:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         lead, value = "missing, replaced by the median ", encoder.median
     elif not isinstance(value, int | float):
-        return [f"{name}: {value} -> standardized: {number(encoded[0])}"]
+        done = "standardized" if encoder.scaling == "standard" else "scaled and clipped"
+        return [f"{name}: {value} -> {done}: {number(encoded[0])}"]
+    if encoder.scaling == "robust":
+        return _of_robust_number(encoder, value, lead) + _of_indicator(encoder, encoded)
     if encoder.log:
         template = "(ln(1 + {0:n}) - {1}) / {2}"
         written = equation(template, _log_standardized, max(value, 0), encoder.mean, encoder.scale)
     else:
         template = "({0:n} - {1}) / {2}"
         written = equation(template, _standardized, value, encoder.mean, encoder.scale)
-    lines = [f"{name}: {lead}{number(value)} -> {written}"]
-    if encoder.indicator:
-        lines.append(f"{encoder.names[1]}: {encoded[1]:g}")
-    return lines
+    return [f"{name}: {lead}{number(value)} -> {written}", *_of_indicator(encoder, encoded)]
+
+
+def _of_indicator(encoder, encoded) -> list:
+    return [f"{encoder.names[1]}: {encoded[1]:g}"] if encoder.indicator else []
+
+
+def _of_robust_number(encoder, value, lead: str) -> list:
+    name, start = encoder.name, f"{encoder.name}: {lead}{number(value)}"
+    if encoder.scale == 0:
+        return [f"{start} -> 0, as every value: the column was constant in training"]
+    written = equation("({0:n} - {1}) / {2}", _standardized, value, encoder.mean, encoder.scale)
+    scaled = _standardized(value, encoder.mean, encoder.scale)
+    clipped = equation("{0:n} / √(1 + ({0:n} / 3)²)", _clipped, scaled)
+    return [
+        f"{start} -> u = {written}: median and spread of the training rows",
+        f"{name}: u / √(1 + (u / 3)²) = {clipped}: smoothly clipped",
+    ]
 
 
 def _standardized(value, mean, scale):
     return (value - mean) / scale
+
+
+def _clipped(scaled):
+    return float(smooth_clip(scaled))
 
 
 def _log_standardized(value, mean, scale):

@@ -93,7 +93,6 @@ def _distance(z, y):
 
 def _of_numbers(rows, raw, truth, name) -> tuple:
     """Losses of standardized outputs, and what they are in the unit of the target."""
-    mean, scale = rows.target.mean, rows.target.scale
     each = {
         "mean_squared_error": ("({0:n} - {1})²", _square, 2, "(z{k} - y{k})²", "(ŷ{k} - {t})²"),
         "mean_absolute_error": ("|{0:n} - {1}|", _distance, 1, "|z{k} - y{k}|", "|ŷ{k} - {t}|"),
@@ -106,15 +105,17 @@ def _of_numbers(rows, raw, truth, name) -> tuple:
     one, lines = len(losses) == 1, []
     targets = _standardized_targets(rows, truth)
     for j, (z, target, line) in enumerate(zip(raw[:STEPS], y, targets, strict=False)):
-        k, value = "" if one else f"_{j + 1}", target * scale + mean
+        k, value = "" if one else f"_{j + 1}", float(rows.target.decode(target))
         lines.append(line)
         left = "L" if one else f"L{k}"
         lines.append(f"{left} = {symbols.format(k=k)} = {equation(template, compute, z, target)}")
-        in_unit = equation(template, compute, z * scale + mean, value)
+        predicted = float(rows.target.limited(rows.target.decode(z)))
+        in_unit = equation(template, compute, predicted, value)
         factor = "σ²" if power == 2 else "σ"
+        is_scaled = rows.target.transform == "none" and rows.target.bounds is None
         lines.append(
-            f"in the unit of {rows.target.name}: {unit.format(k=k, t='truth')} = {in_unit}, "
-            f"which is L{k} · {factor}"
+            f"in the unit of {rows.target.name}: {unit.format(k=k, t='truth')} = {in_unit}"
+            + (f", which is L{k} · {factor}" if is_scaled else "")
         )
     value = float(np.mean(losses))
     if len(losses) > STEPS:
@@ -132,7 +133,12 @@ def _standardized_targets(rows, truth) -> list:
     lines = []
     for j, target in enumerate(truth[:STEPS].astype(np.float64)):
         k = "" if len(truth) == 1 else f"_{j + 1}"
-        value = target * scale + mean
+        value = float(rows.target.decode(target))
+        if rows.target.transform == "log1p":
+            template = "(ln(1 + {0:n}) - {1}) / {2}"
+            standard = equation(template, _log_standardized, value, mean, scale)
+            lines.append(f"y{k} = (ln(1 + truth) - μ) / σ = {standard}")
+            continue
         standard = equation("({0:n} - {1}) / {2}", _standardized, value, mean, scale)
         lines.append(f"y{k} = (truth - μ) / σ = {standard}")
     return lines
@@ -140,6 +146,10 @@ def _standardized_targets(rows, truth) -> list:
 
 def _standardized(value, mean, scale):
     return (value - mean) / scale
+
+
+def _log_standardized(value, mean, scale):
+    return (math.log1p(value) - mean) / scale
 
 
 def _mean(*values):

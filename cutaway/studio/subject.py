@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cutaway.data.robust_scaling import smooth_clip, smooth_unclip
 from cutaway.train import Program
 
 
@@ -18,6 +19,7 @@ class InputColumn:
         low, high, mean: of the training rows, in the table's unit.
         scale, shift: encoded = (value - shift) / scale.
         unit: what the value counts, if the column holds dates: "days since 1970-01-01".
+        is_clipped: whether a smooth clip follows; with a scale of 0, every value is encoded as 0.
     """
 
     name: str
@@ -27,14 +29,20 @@ class InputColumn:
     scale: float = 1.0
     shift: float = 0.0
     unit: str = ""
+    is_clipped: bool = False
 
     def encoded(self, values) -> np.ndarray:
         """Values of the table as the network gets them."""
-        return (np.asarray(values, np.float64) - self.shift) / self.scale
+        shifted = np.asarray(values, np.float64) - self.shift
+        scaled = shifted / self.scale if self.scale else np.zeros_like(shifted)
+        return smooth_clip(scaled) if self.is_clipped else scaled
 
     def decoded(self, values) -> np.ndarray:
         """Values that the network gets, as they are in the table."""
-        return np.asarray(values, np.float64) * self.scale + self.shift
+        scaled = np.asarray(values, np.float64)
+        if self.is_clipped:
+            scaled = smooth_unclip(scaled)
+        return scaled * self.scale + self.shift
 
 
 @dataclasses.dataclass(repr=False, eq=False)
@@ -122,24 +130,24 @@ def columns_of(x, training, described) -> list[InputColumn]:
     Args:
         x: (rows, columns) floats, as the network gets them.
         training: row indices.
-        described: (name, scale, shift, unit) of each column.
+        described: (name, scale, shift, unit, whether clipped) of each column.
     """
     rows = np.asarray(x)[training]
-    low, high, mean = rows.min(axis=0), rows.max(axis=0), rows.mean(axis=0, dtype=np.float64)
-    return [
-        InputColumn(
-            name,
-            *(_without_dust(float(part[k]) * scale + shift, scale) for part in (low, high, mean)),
-            scale=scale,
-            shift=shift,
-            unit=unit,
+    found = []
+    for k, (name, scale, shift, unit, is_clipped) in enumerate(described):
+        bare = InputColumn(name, 0.0, 0.0, 0.0, scale, shift, unit, is_clipped)
+        values = bare.decoded(rows[:, k])
+        low, high, mean = (
+            _without_dust(float(f(values)), scale) for f in (np.min, np.max, np.mean)
         )
-        for k, (name, scale, shift, unit) in enumerate(described)
-    ]
+        found.append(dataclasses.replace(bare, low=low, high=high, mean=mean))
+    return found
 
 
 def _without_dust(value: float, scale: float) -> float:
     """A decoded value without what only single precision adds to it."""
+    if scale == 0:
+        return value
     return round(value, 5 - math.floor(math.log10(scale))) + 0.0  # -0.0 becomes 0.0
 
 

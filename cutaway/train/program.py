@@ -9,15 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from cutaway.engine import Tensor, on_device
-from cutaway.errors import OptionError, TrainingError, expect_choice
+from cutaway.errors import OptionError, TrainingError, expect_choice, expect_type
 from cutaway.losses.terms import columns_of, named_terms
 from cutaway.nn import StructureChange, exclusive, in_mode, snapshot
+from cutaway.nn.drop_rates import scaled_dropout
 from cutaway.nn.lifting import accumulate_over
 from cutaway.nn.module import Module
 from cutaway.nn.state import Variable, named_variables
 from cutaway.nn.trees import call
 from cutaway.ops.precision import PRECISIONS, current_precision, matmul_precision
-from cutaway.optim import Adam, ExponentialAverage, Optimizer
+from cutaway.optim import Adam, ExponentialAverage, Optimizer, Schedule
 from cutaway.optim.optimizer import noting_gradients
 from cutaway.runtime import sharding
 from cutaway.train.frozen_weights import FrozenWeights
@@ -42,7 +43,7 @@ class Program:
         objective: function (net, x, y) -> scalar Tensor, or {name: scalar Tensor}, for networks
             that need the targets on their way; in place of `loss`.
         optimizer: an Optimizer over net's parameters; Adam(net) by default.
-        metrics, penalty, mix, average, prepare, precision: see Trainer.
+        metrics, penalty, mix, average, prepare, dropout_schedule, precision: see Trainer.
 
     Attributes:
         prepared: the network behind `prepare`, or the network.
@@ -72,6 +73,7 @@ class Program:
         mix: Any = None,
         average: Any = None,
         prepare: Any = None,
+        dropout_schedule: Any = None,
         precision: str | None = None,
     ):
         if (loss is None) == (objective is None):
@@ -100,6 +102,8 @@ class Program:
         self.mix = mix
         self.average = average
         self.prepare = prepare
+        _expect_schedule(dropout_schedule)
+        self.dropout_schedule = dropout_schedule
         self.frozen: FrozenWeights | None = None
         self.prepared: Any = net if prepare is None else WithPreparation(prepare, net)
         if precision is not None:
@@ -135,6 +139,8 @@ class Program:
             expect_choice(value, PRECISIONS, what="precision")
         if name == "metrics":
             return tuple(value or ())
+        if name == "dropout_schedule":
+            _expect_schedule(value)
         if name in ("optimizer", "net"):
             _expect_own(*((value, self.optimizer) if name == "net" else (self.net, value)), name)
         return value
@@ -150,7 +156,7 @@ class Program:
         parts.append(repr(self.optimizer))
         if self.metrics:
             parts.append("metrics " + ", ".join(map(name_of, self.metrics)))
-        others = ("penalty", "mix", "average", "prepare")
+        others = ("penalty", "mix", "average", "prepare", "dropout_schedule")
         given = [name for name in others if getattr(self, name) is not None]
         parts += [f"with {', '.join(given)}"] if given else []
         return parts + ([self.precision] if self.precision is not None else [])
@@ -167,11 +173,12 @@ class Program:
         One term without a name of its own is called "". A penalty is called "penalty" beside named
         ones, and added to one without a name.
         """
-        x = self.inputs(x)
-        if self.mix is None:
-            return self._with_penalty(self.terms_of_inputs(x, y))
-        x, partners, fraction = self.mix(x, y)
-        prediction = call(self.net, x)
+        with self._scaled_dropout():
+            x = self.inputs(x)
+            if self.mix is None:
+                return self._with_penalty(self.terms_of_inputs(x, y))
+            x, partners, fraction = self.mix(x, y)
+            prediction = call(self.net, x)
         own, others = (named_terms(self.loss(prediction, target)) for target in (y, partners))
         mixed = {k: fraction * own[k] + (1 - fraction) * others[k] for k in own}
         return self._with_penalty(mixed)
@@ -251,12 +258,19 @@ class Program:
 
     def _backward(self, x, y, part_of=None) -> dict[str, Tensor]:
         """The columns of a batch; of a part of it, what `part_of` says each term counts."""
-        terms = self.terms(x, y)
-        if part_of is not None:
-            terms = {name: part_of(value) for name, value in terms.items()}
-        found = columns_of(terms)
-        found["loss"].backward()
+        with self._scaled_dropout():  # also of what is computed again on the way back
+            terms = self.terms(x, y)
+            if part_of is not None:
+                terms = {name: part_of(value) for name, value in terms.items()}
+            found = columns_of(terms)
+            found["loss"].backward()
         return found
+
+    def _scaled_dropout(self):
+        """Context in which the rates of dropout are those of the step that comes next."""
+        if self.dropout_schedule is None:
+            return contextlib.nullcontext()
+        return scaled_dropout(self.dropout_schedule(self.optimizer.t + 1))
 
     def update(self) -> None:
         """The optimizer's step by the gradients that are there, and the average's."""
@@ -302,7 +316,7 @@ class Program:
         owners: dict[str, Any] = {"net": self.net}
         if stepping:
             owners |= {"optimizer": self.optimizer, "average": self.average}
-            owners |= {"frozen": self.frozen}
+            owners |= {"frozen": self.frozen, "dropout_schedule": self.dropout_schedule}
         owners |= {"mix": self.mix, "prepare": self.prepare}
         return {name: owner for name, owner in owners.items() if owner is not None}
 
@@ -424,6 +438,7 @@ class Program:
             mix=mix,
             average=average,
             prepare=prepare,
+            dropout_schedule=copy.deepcopy(self.dropout_schedule),
             precision=self.precision,
         )
         found.frozen = frozen if keeps_net else None
@@ -468,6 +483,17 @@ def _expect_own(net, optimizer, name: str) -> None:
             fix="make it anew: trainer.optimizer = ct.Adam(trainer.net)"
             if name == "optimizer"
             else "make another Trainer for another network",
+        )
+
+
+def _expect_schedule(schedule) -> None:
+    if schedule is not None:
+        expect_type(
+            schedule,
+            Schedule,
+            what="dropout_schedule",
+            expected="a Schedule, the factor on the rates of dropout in each step",
+            fix="for example dropout_schedule=ct.optim.FlatCosine(total_steps)",
         )
 
 

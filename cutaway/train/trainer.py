@@ -81,6 +81,10 @@ class Trainer:
             training, validation and prediction: for example scaling of uint8 images, which lets
             the dataset stay uint8, or augmentation by a Module that checks its `training` flag.
             No gradient flows through it, and it is not saved with the net.
+        dropout_schedule: a Schedule, by the number of the step a factor in [0, 1] on the rates of
+            Dropout, SpatialDropout, StochasticDepth and of dropout between recurrent layers, but
+            not on those of attention weights. It needs no compiling, and a resumed training goes
+            on with it.
         precision: of matrix products and convolutions, see cutaway.matmul_precision: "float32",
             "tensorfloat32" (differs from float32 on GPUs only) or "bfloat16"; parameters, sums
             and the optimizer always stay in float32. None: the precision of the surrounding
@@ -123,6 +127,7 @@ class Trainer:
         mix=None,
         average=None,
         prepare=None,
+        dropout_schedule=None,
         precision=None,
     ):
         if isinstance(net, Program):
@@ -138,6 +143,7 @@ class Trainer:
                 mix=mix,
                 average=average,
                 prepare=prepare,
+                dropout_schedule=dropout_schedule,
                 precision=precision,
             )
         self.device: str | None = None
@@ -548,6 +554,7 @@ class Trainer:
     mix = _of_program("mix")
     average = _of_program("average")
     prepare = _of_program("prepare")
+    dropout_schedule = _of_program("dropout_schedule")
     precision = _of_program("precision")
 
     def stop(self, why: str = "stopped") -> None:

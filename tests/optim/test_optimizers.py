@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from cutaway import optim
+from cutaway import losses, ops, optim
+from cutaway.doctor.changes.length import stretch_schedule
+from cutaway.engine import Tensor, float64
 from cutaway.errors import GradientError, OptionError
 from cutaway.nn import Buffer, Linear, Parameter, Sequential, jit, named_variables
 from cutaway.optim import OPTIMIZERS
+from cutaway.optim.optimizer_html import state_rows
+from cutaway.train import Trainer
 
 SHAPES = [(4, 3), (3,), ()]
 
@@ -152,6 +156,62 @@ def test_groups_are_paths_and_the_longest_that_fits_counts():
         optim.SGD(net, lr=1, groups={"1": 0})
 
 
+def _of_shape(path, p):
+    return p.shape[0] ** -0.5 if p.ndim == 2 else 0.1
+
+
+def test_groups_may_be_a_function_of_path_and_parameter():
+    net = Sequential(Linear(4, 2), Linear(2, 3))
+    before = net.state_dict()
+    optimizer = optim.SGD(net, lr=1.0, groups=_of_shape)
+    for p in net.parameters():
+        p.grad = jnp.ones(p.shape)
+    optimizer.step()
+    moved = {path: (before[path] - v).ravel()[0] for path, v in net.state_dict().items()}
+    expected = {"0.weight": 0.5, "0.bias": 0.1, "1.weight": 0.5**0.5, "1.bias": 0.1}
+    assert moved == pytest.approx(expected)
+    wider = Sequential(*net, Linear(3, 1))
+    assert optimizer.over(wider)._each.factors == pytest.approx(
+        {0: 0.5, 1: 0.1, 2: 0.5**0.5, 3: 0.1, 4: 3**-0.5, 5: 0.1}
+    )
+    with pytest.raises(OptionError, match=r"factor of '0\.weight' by `groups` is None"):
+        optim.SGD(net, lr=1, groups=lambda path, p: None)
+    with pytest.raises(OptionError, match=r"groups is 0\.5\n  expected: \{path prefix: factor\}"):
+        optim.SGD(net, lr=1, groups=0.5)
+    with pytest.raises(OptionError, match=r"weight decay of '0\.weight' by `decays` is -1"):
+        optim.SGD(net, lr=1, decays=lambda path, p: -1)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.2])
+def test_a_rate_by_inputs_trains_a_layer_as_the_ntk_form_trains(weight_decay):
+    # RealMLP's layers compute x (W / √inputs) with W of spread 1 and one rate for all widths
+    def path_of(ntk):
+        scales = [len(w) ** -0.5 for w in weights]
+        factors = scales if ntk else [1.0, 1.0]
+        options = {} if ntk else {"groups": _of_shape, "decays": lambda path, p: p.shape[0] ** 0.5}
+        trained = [
+            Parameter(w if ntk else w * scale) for w, scale in zip(weights, scales, strict=True)
+        ]
+        optimizer = optim.AdamW(
+            trained, lr=0.05, betas=(0.9, 0.95), eps=1e-30, weight_decay=weight_decay, **options
+        )
+        found = []
+        for _ in range(50):
+            hidden = ops.tanh(Tensor(x) @ (trained[0] * factors[0]))
+            ((hidden @ (trained[1] * factors[1]) - y) ** 2).mean().backward()
+            optimizer.step()
+            found.append([np.array(p.data) * f for p, f in zip(trained, factors, strict=True)])
+        return found
+
+    with float64():
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=(20, 5)), rng.normal(size=(20, 2))
+        weights = [rng.normal(size=shape) for shape in ((5, 7), (7, 2))]
+        for one, other in zip(path_of(ntk=True), path_of(ntk=False), strict=True):
+            for a, b in zip(one, other, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
 def test_every_optimizer_of_the_command_line_is_compared():
     # a new one is compared here, or in a file of its own beside this one
     files = [p for p in Path(__file__).parent.glob("test_*.py") if p.name != Path(__file__).name]
@@ -247,6 +307,72 @@ def test_schedules_equal_pytorch_step_by_step(name):
     np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-8)
 
 
+# by pytabkit 1.8.0: get_schedule("coslog4").call_time_(done) and of "flat_cos"
+PYTABKIT = {
+    "CosineCycles": [
+        0.0,
+        0.323689,
+        0.718355,
+        0.653194,
+        0.0,
+        0.493489,
+        0.983844,
+        0.809285,
+        0.323689,
+        0.020564,
+        0.073619,
+        0.373992,
+        0.718355,
+        0.947293,
+        0.994531,
+        0.875658,
+        0.653194,
+        0.402117,
+        0.186201,
+        0.046605,
+    ],
+    "FlatCosine": [
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        0.975528,
+        0.904508,
+        0.793893,
+        0.654508,
+        0.5,
+        0.345492,
+        0.206107,
+        0.095492,
+        0.024472,
+    ],
+}
+
+
+@pytest.mark.parametrize("name", PYTABKIT)
+def test_schedules_of_realmlp_equal_pytabkit_and_can_be_stretched(name):
+    schedule = getattr(optim, name)(20)
+    steps = jnp.arange(1.0, 21.0)
+    np.testing.assert_allclose(schedule(steps), PYTABKIT[name], rtol=0, atol=2e-6)
+    schedule.stretch(3)
+    np.testing.assert_allclose(schedule(3 * steps - 2), PYTABKIT[name], rtol=0, atol=2e-6)
+    assert schedule(jnp.float32(100.0)) == 0
+
+
+def test_cycles_double_in_length():
+    schedule = optim.CosineCycles(7, cycles=3)  # ends after 1, 3 and 7 of 7 steps
+    values = np.asarray(schedule(jnp.arange(1.0, 9.0)))
+    np.testing.assert_allclose(values[[0, 1, 3, 7]], 0, atol=1e-6)
+    assert (values[[2, 4, 5, 6]] > 0.1).all()
+
+
 def test_after_a_warm_up_another_schedule_begins():
     schedule = optim.Warmup(5, optim.Cosine(10))
     values = [float(schedule(jnp.float32(t))) for t in range(1, 17)]
@@ -281,6 +407,56 @@ def test_reduce_on_plateau_equals_pytorch(higher_is_better):
             reduce = optim.ReduceOnPlateau(0.5, 3, min_lr=1e-3, higher_is_better=higher_is_better)
             reduce.load_state(state)
         assert float(ours.lr) == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "averaged_momentum", "nesterov", "adamw"])
+def test_weight_decay_follows_its_schedule_also_in_a_compiled_step(name):
+    # without gradients only the decay moves a weight: SGD and AdamW multiply it by 1 - η λ s(t)
+    schedule = optim.FlatCosine(8)
+    options = {"lr": 0.5, "weight_decay": 0.25, "decays": lambda path, p: path == "0"}
+
+    def train(compiled, **more):
+        weights = [Parameter(np.ones(2, np.float32)), Parameter(np.ones(2, np.float32))]
+        optimizer = OPTIMIZERS[name](weights, **options, **more)
+
+        def step():
+            for w in weights:
+                w.grad = jnp.zeros(2)
+            optimizer.step()
+
+        run = jit(step, optimizer) if compiled else step
+        found = []
+        for _ in range(10):
+            run()
+            found.append(weights[0].data[0].item())
+        assert weights[1].data[0].item() == 1
+        return found
+
+    scheduled = train(True, decay_schedule=schedule)
+    np.testing.assert_allclose(scheduled, train(False, decay_schedule=schedule), rtol=1e-6)
+    assert scheduled[:5] == train(True)[:5] and scheduled[5] != train(True)[5]
+    if name in ("sgd", "adamw"):
+        factors = 1 - 0.125 * np.asarray(schedule(jnp.arange(1.0, 11.0)))
+        np.testing.assert_allclose(scheduled, np.cumprod(factors), rtol=1e-6)
+
+
+def test_a_schedule_of_the_weight_decay_is_shown_and_stretched():
+    net = Linear(2, 1)
+    schedule = optim.FlatCosine(4, flat=0.0)
+    optimizer = optim.AdamW(net, 0.1, decay_schedule=schedule, schedule=schedule)
+    assert "decay_schedule=FlatCosine(total_steps=4, flat=0)" in repr(optimizer)
+    assert ("schedule of the weight decay", repr(schedule)) in state_rows(optimizer)
+    for _ in range(2):
+        for p in net.parameters():
+            p.grad = jnp.ones(p.shape)
+        move = optimizer.spell_out(0, (0, 0))
+        optimizer.step()
+    written = {term.symbol: term for term in move.terms}
+    assert written["λ"].formula == "λ₀ s_λ" and "s_λ from FlatCosine" in written["λ"].meaning
+    assert written["λ"].value == pytest.approx(0.01 * (1 + 0.5**0.5) / 2)  # a quarter of the way
+    trainer = Trainer(net, loss=losses.mean_squared_error, optimizer=optimizer)
+    stretch_schedule(trainer.program, 3)
+    assert schedule.total_steps == 12  # once, though it is both schedules
 
 
 def test_a_step_uses_its_gradients_up():
@@ -336,6 +512,8 @@ def test_optimizer_state_is_found_by_walking():
         (lambda p: optim.SGD([], lr=1), "no parameters to train"),
         (lambda p: optim.SGD([Buffer(1.0)], lr=1), "an optimizer got a Buffer"),
         (lambda p: optim.Cosine(0), "total_steps is 0"),
+        (lambda p: optim.CosineCycles(10, 0), "cycles is 0"),
+        (lambda p: optim.FlatCosine(10, flat=1), "flat is 1"),
         (lambda p: optim.ClipNorm(0), "max_norm is 0"),
         (lambda p: setattr(optim.SGD(p, lr=1), "lr", -1), "learning rate lr is -1"),
     ],

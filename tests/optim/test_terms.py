@@ -25,7 +25,7 @@ SETTINGS = st.fixed_dictionaries(
         "lr": st.floats(1e-4, 2),
         "clip": st.sampled_from(list(CLIPS)),
         "schedule": st.sampled_from([None, optim.Exponential(0.7)]),
-        "groups": st.sampled_from([None, {"0": 0.25}]),
+        "groups": st.sampled_from([None, {"0": 0.25}, lambda path, p: 1 / (1 + p.ndim)]),
     }
 )
 
@@ -36,12 +36,19 @@ def close(a, b):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @few(6)
-@given(options=SETTINGS, decay=st.sampled_from([0, 0.3]), seed=st.integers(0, 999))
-def test_the_terms_end_where_a_step_ends(name, options, decay, seed):
+@given(
+    options=SETTINGS,
+    decay=st.sampled_from([0, 0.3]),
+    factor=st.sampled_from([0, 0.5]),
+    fading=st.booleans(),
+    seed=st.integers(0, 999),
+)
+def test_the_terms_end_where_a_step_ends(name, options, decay, factor, fading, seed):
     rng = np.random.default_rng(seed)
     options = {**options, "clip": CLIPS[options["clip"]]}
     if name in DECAYING:
-        options |= {"weight_decay": decay, "decays": lambda path, p: path == "0"}
+        options |= {"weight_decay": decay, "decays": lambda path, p: path == "0" or factor}
+        options |= {"decay_schedule": optim.FlatCosine(4, 0.25) if fading else None}
     with float64():
         parameters = [Parameter(rng.normal(size=(2, 3))), Parameter(rng.normal(size=2))]
         optimizer = OPTIMIZERS[name](parameters, **options)

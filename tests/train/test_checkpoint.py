@@ -34,8 +34,10 @@ import cutaway as ct
 def make():
     ct.seed(0)
     net = ct.models.mlp((3, 8, 1), dropout=0.2)
-    optimizer = ct.Adam(net, lr=0.01, schedule=ct.optim.Cosine(500))
-    return ct.Trainer(net, loss=ct.losses.mean_squared_error, optimizer=optimizer)
+    optimizer = ct.AdamW(net, lr=0.01, schedule=ct.optim.Cosine(500), weight_decay=0.1,
+                         decay_schedule=ct.optim.FlatCosine(40))
+    return ct.Trainer(net, loss=ct.losses.mean_squared_error, optimizer=optimizer,
+                      dropout_schedule=ct.optim.FlatCosine(40))
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(80, 3)).astype(np.float32)

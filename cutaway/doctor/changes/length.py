@@ -56,7 +56,9 @@ class Patience(Change):
 
 
 def stretch_schedule(program, factor: float) -> None:
-    """Run the schedule of a program's optimizer over `factor` times as many steps."""
-    schedule = program.optimizer.schedule
-    if isinstance(schedule, Schedule):  # else a function of one's own, whose steps are not known
-        schedule.stretch(factor)
+    """Run the schedules of a program over `factor` times as many steps."""
+    optimizer = program.optimizer
+    schedules = (optimizer.schedule, optimizer.decay_schedule, program.dropout_schedule)
+    for schedule in {id(schedule): schedule for schedule in schedules}.values():
+        if isinstance(schedule, Schedule):  # else one's own function, whose steps are not known
+            schedule.stretch(factor)

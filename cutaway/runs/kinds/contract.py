@@ -60,12 +60,15 @@ class ColumnScale(NamedTuple):
     Attributes:
         name: as in `input_names`; of a column whose logarithm is taken, that of the logarithm.
         unit: what the value counts, if its column is not a number: "days since 1970-01-01".
+        is_clipped: whether the encoded number was smoothly clipped (data.robust_scaling), which is
+            undone first. Its scale may be 0: then every value is encoded as 0.
     """
 
     name: str
     scale: float = 1.0
     shift: float = 0.0
     unit: str = ""
+    is_clipped: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

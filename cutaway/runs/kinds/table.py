@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 MANY = 12  # columns of one encoder
 FAR = 4.0  # standard deviations from the training mean beyond which a value is unusual
+FAR_SPREADS = 3.0  # interquartile ranges from the training median, about as far
 
 
 class TableKind(DataKind):
@@ -73,14 +74,11 @@ class TableKind(DataKind):
     def unusual(self, rows: "TableRows", x):
         from cutaway.data.encoders import Number
 
-        scaled = {name for e in rows.encoders if isinstance(e, Number) for name in e.names}
+        scaled = {e.name: e for e in rows.encoders if isinstance(e, Number)}
         notes = []
         for name, value in zip(rows.features, x[0], strict=True):
-            if name in scaled and abs(value) > FAR:
-                side = "above" if value > 0 else "below"
-                notes.append(
-                    f"{name} is {abs(value):.1f} standard deviations {side} the training mean"
-                )
+            if name in scaled:
+                notes += _far_off(scaled[name], float(value))
         return notes
 
     def baselines(self, experiment):
@@ -88,6 +86,26 @@ class TableKind(DataKind):
 
         fitted = experiment.preprocessing.fitted
         return table_baselines(len(fitted.embeddings), sum(text.length for text in fitted.texts))
+
+
+def _far_off(encoder, encoded: float) -> list[str]:
+    """[that a value is far from those of the training], or []."""
+    from cutaway.data.robust_scaling import smooth_unclip
+
+    side = "above" if encoded > 0 else "below"
+    if encoder.scaling == "standard":
+        if abs(encoded) <= FAR:
+            return []
+        return [
+            f"{encoder.name} is {abs(encoded):.1f} standard deviations {side} the training mean"
+        ]
+    spreads = abs(float(smooth_unclip(encoded)))
+    if spreads <= FAR_SPREADS:
+        return []
+    return [
+        f"{encoder.name} is {spreads * encoder.scale:.3g} {side} the training median, "
+        f"{spreads:.1f} times its spread in training"
+    ]
 
 
 def _shown(names) -> str:
@@ -98,14 +116,17 @@ def _shown(names) -> str:
 def _recipe(encoder) -> str:
     """How the columns of one encoder are computed from its column of the table."""
     from cutaway.data.encoders import Category, Number
+    from cutaway.data.robust_scaling import LIMIT
 
     if isinstance(encoder, Number):
         x = f"ln(1 + {encoder.name})" if encoder.log else encoder.name
         second = "; then 1 if missing, otherwise 0" if encoder.indicator else ""
-        return (
-            f"({x} - {encoder.mean:.6g}) / {encoder.scale:.6g}, missing values replaced by "
-            f"{encoder.median:g}{second}"
-        )
+        if encoder.scale == 0:
+            return f"0, whatever {encoder.name} is: it was constant in training{second}"
+        done = f"({x} - {encoder.mean:.6g}) / {encoder.scale:.6g}"
+        if encoder.scaling == "robust":
+            done = f"u = {done} by median and spread, then u / sqrt(1 + (u / {LIMIT:g})^2)"
+        return f"{done}, missing values replaced by {encoder.median:g}{second}"
     if isinstance(encoder, Category):
         return f"one-hot encoding of {encoder.name}"
     return f"from {encoder.name}: {encoder.summary()} (see `preprocessing`)"
@@ -129,6 +150,7 @@ def _build(spec):
             spec["layers"],
             spec["outputs"],
             texts=texts,
+            embedding_scale=spec.get("embedding_scale", 1.0),
             **named,
         )
     return mlp((spec["num_features"], *spec["layers"], spec["outputs"]), **named)

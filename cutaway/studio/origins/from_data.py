@@ -173,5 +173,5 @@ def _inputs(experiment: Experiment, training) -> list[InputColumn] | None:
         return None
     described = KINDS[experiment.kind].input_columns(experiment.preprocessing)
     if described is None:  # of a frozen backbone
-        described = [(f"feature {k + 1}", 1.0, 0.0, "") for k in range(x.shape[1])]
+        described = [(f"feature {k + 1}", 1.0, 0.0, "", False) for k in range(x.shape[1])]
     return columns_of(x, training, described)

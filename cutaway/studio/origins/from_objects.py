@@ -262,7 +262,7 @@ def _columns(x, training, names):
             f"{len(names)} names of {x.shape[1]} columns", expected="a name for each column of x"
         )
     names = [f"x{k + 1}" for k in range(x.shape[1])] if names is None else names
-    return columns_of(x, training, [(name, 1.0, 0.0, "") for name in names])
+    return columns_of(x, training, [(name, 1.0, 0.0, "", False) for name in names])
 
 
 def _classes(task: str, wants, y, classes) -> list[str] | None:

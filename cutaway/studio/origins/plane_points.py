@@ -69,7 +69,7 @@ def plane_subject(title: str, draw: Callable, points: int, noise: float, seed: i
         batch_size=16,
         seed=seed,
         classes=list(CLASSES),
-        inputs=columns_of(x, training, [("x1", 1.0, 0.0, ""), ("x2", 1.0, 0.0, "")]),
+        inputs=columns_of(x, training, [(name, 1.0, 0.0, "", False) for name in ("x1", "x2")]),
     )
 
 

@@ -64,15 +64,14 @@ class Scene:
         """
         columns = self.subject.inputs
         assert columns is not None  # views of the plane fit only then
-        base = np.array([(c.mean - c.shift) / c.scale for c in columns], np.float32)
+        base = np.array([float(c.encoded(c.mean)) for c in columns], np.float32)
         if self.look.others == "row":
             base = np.asarray(leaves(self.example())[0], np.float32)[0]
         along, up = self.look.columns
         sides = []
         for place in (along, up):
             low, high = self.limits(place)
-            column = columns[place]
-            sides.append((np.linspace(low, high, points) - column.shift) / column.scale)
+            sides.append(columns[place].encoded(np.linspace(low, high, points)))
         x = np.tile(base, (points * points, 1))
         x[:, along] = np.tile(sides[0], points)
         x[:, up] = np.repeat(sides[1][::-1], points)

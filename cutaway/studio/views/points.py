@@ -49,7 +49,7 @@ def _points(scene: Scene) -> dict[str, np.ndarray]:
     rows, places, sets = chosen_rows(subject)
     x = np.asarray(leaves(subject.x)[0])[rows]
     columns = [(place, subject.inputs[place]) for place in scene.look.columns]
-    xy = np.stack([x[:, place] * c.scale + c.shift for place, c in columns], axis=1)
+    xy = np.stack([c.decoded(x[:, place]) for place, c in columns], axis=1)
     return {
         "xy": xy.astype(np.float32),
         "y": _targets(scene, rows),
