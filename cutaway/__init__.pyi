@@ -43,6 +43,7 @@ from cutaway.nn import ConvTranspose3d as ConvTranspose3d
 from cutaway.nn import Dropout as Dropout
 from cutaway.nn import ELU as ELU
 from cutaway.nn import Embedding as Embedding
+from cutaway.nn import Ensemble as Ensemble
 from cutaway.nn import Flatten as Flatten
 from cutaway.nn import GELU as GELU
 from cutaway.nn import GRU as GRU
@@ -256,6 +257,7 @@ __all__ = [
     "ELU",
     "EarlyStopping",
     "Embedding",
+    "Ensemble",
     "Exponential",
     "ExponentialAverage",
     "FlatCosine",

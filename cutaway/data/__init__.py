@@ -21,6 +21,7 @@ from cutaway.data.bin_edges import quantile_edges
 from cutaway.data.buckets import TokenStream, bucket_lengths, bucketed_order
 from cutaway.data.cells import Cells, read_cells
 from cutaway.data.columns import Column
+from cutaway.data.cross_fitting import Folds
 from cutaway.data.decode import read_image
 from cutaway.data.example_stream import stream_examples
 from cutaway.data.folders import ClassFolder, files_by_label
@@ -76,6 +77,7 @@ __all__ = [
     "Compose",
     "ExampleAugmentation",
     "ExampleStream",
+    "Folds",
     "ForecastingTask",
     "Framing",
     "Geometry",

@@ -15,6 +15,7 @@ from cutaway.nn.convolution import (
     ConvTranspose3d,
 )
 from cutaway.nn.data_initialization import initialize_on
+from cutaway.nn.ensemble import Ensemble
 from cutaway.nn.growing import deepen, narrow, widen
 from cutaway.nn.init import INITIALIZERS
 from cutaway.nn.layers import Add, Dropout, Embedding, Flatten, Linear, Residual, Standardize
@@ -90,6 +91,7 @@ __all__ = [
     "ConvTranspose3d",
     "Dropout",
     "Embedding",
+    "Ensemble",
     "Flatten",
     "GlobalAvgPool",
     "GlobalMaxPool",

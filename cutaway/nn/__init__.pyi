@@ -32,6 +32,7 @@ from cutaway.nn.convolution import ConvTranspose1d as ConvTranspose1d
 from cutaway.nn.convolution import ConvTranspose2d as ConvTranspose2d
 from cutaway.nn.convolution import ConvTranspose3d as ConvTranspose3d
 from cutaway.nn.data_initialization import initialize_on as initialize_on
+from cutaway.nn.ensemble import Ensemble as Ensemble
 from cutaway.nn.growing import deepen as deepen
 from cutaway.nn.growing import narrow as narrow
 from cutaway.nn.growing import widen as widen
@@ -120,6 +121,7 @@ __all__ = [
     "Dropout",
     "ELU",
     "Embedding",
+    "Ensemble",
     "Flatten",
     "GELU",
     "GRU",

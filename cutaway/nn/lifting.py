@@ -335,6 +335,35 @@ def scan_over(step, items, *owners):
     return wrap(outs)
 
 
+def map_over(step, count: int, own, shared):
+    """Run `step(k)` for each of `count` members at once, in one program.
+
+    Args:
+        step: a function of the member's number k, a scalar Tensor, from 0. It reads and changes
+            Variables of `own` and `shared`, and uses up its gradients.
+        count: number of members.
+        own: Variables whose first axis counts the members; a step sees those of its member,
+            without that axis.
+        shared: Variables that all members have together, which each changes in the same way.
+
+    Returns:
+        What the steps returned, stacked along a new first axis.
+    """
+    own, shared = list(own), list(shared)
+
+    def pure(k, owned, together):
+        state = [(data, None) for data in (*owned, *together)]
+        out, after = _lift(step, [*own, *shared])(state, (k,))
+        data = [array for array, _ in after]
+        return out, data[: len(own)], data[len(own) :]
+
+    mapped = jax.vmap(pure, in_axes=(0, 0, None), out_axes=(0, 0, None))
+    values = [v.data for v in own], [v.data for v in shared]
+    out, owned, together = mapped(jnp.arange(count), *values)
+    assign([*own, *shared], [(data, None) for data in (*owned, *together)])
+    return wrap(out)
+
+
 def _lift(step, variables):
     """step(*args) as a function of the variables' values too: (state, args) -> (out, state)."""
 

@@ -8,6 +8,7 @@ from cutaway.train.callbacks import Callback, EarlyStopping, GradualUnfreezing, 
 from cutaway.train.checkpoint import Checkpoints
 from cutaway.train.history import History
 from cutaway.train.live import LiveTraining
+from cutaway.train.members import MembersProgram
 from cutaway.train.mix import CutMix, Mixup
 from cutaway.train.nan_origin import NanOrigin
 from cutaway.train.probes import Probes
@@ -31,6 +32,7 @@ __all__ = [
     "PlateauRate",
     "Position",
     "Probes",
+    "MembersProgram",
     "Program",
     "Requeue",
     "StepwiseTraining",

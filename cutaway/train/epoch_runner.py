@@ -36,7 +36,7 @@ class EpochRunner:
         self.trainer = trainer
         self.program = program = trainer.program
         self.steps = EpochSteps(program, trainer.control)
-        self.evaluator = Evaluator(program)
+        self.evaluator = (program.evaluator or Evaluator)(program)
         self.told: tuple[EpochGroup, int] | None = None
         self._groups = GroupedEpochs(program, self.steps, self.evaluator)
         self._parts = dict(vars(program))

@@ -87,9 +87,13 @@ class Evaluator:
                 ]
         return map_leaves(lambda *leaves: np.concatenate(leaves)[:rows], *parts)
 
+    def output(self, x):
+        """What is predicted for a batch of inputs, in a traced step."""
+        return call(self.net, x)
+
     @no_grad()
     def _forward(self, x):
-        return call(self.net, x)
+        return self.output(x)
 
     @no_grad()
     def score(self, batches, indices, x, y) -> dict[str, Tensor]:
@@ -104,29 +108,34 @@ class Evaluator:
         rows = len(indices)
         target = map_leaves(lambda leaf: Tensor(leaf.data[indices.data]), y)
         if program.objective is not None:
-            return _scores_of(self._objective(batches, rows, x, y))
+            return scores_of(self._objective(batches, rows, x, y))
 
         def outputs(r):
             r = distributed.over_rows(r)
-            out = call(self.net, map_leaves(lambda leaf: Tensor(leaf.data[r]), x))
+            out = self.output(map_leaves(lambda leaf: Tensor(leaf.data[r]), x))
             return map_leaves(lambda leaf: leaf.data, out)
 
         found = jax.lax.map(outputs, batches.data)
         prediction = map_leaves(lambda o: Tensor(o.reshape(-1, *o.shape[2:])[:rows]), found)
         loss = loss_of_rows(program.loss, prediction, target)
-        scores = _scores_of(named_terms(loss))
-        target, weights = plain_targets(target), weights_of(target)
-        if program.metrics:
-            prediction, target = (map_leaves(lambda t: t.data, t) for t in (prediction, target))
-            probabilities = prediction
-            if is_array(prediction):
-                probabilities = to_probabilities(program.loss, prediction)
-            for metric in program.metrics:
-                options = {} if weights is None else _weighted(metric, weights)
-                value = metric(probabilities, target, **options)
-                value = jnp.asarray(as_array(value), jnp.float32)
-                scores[name_of(metric)] = Tensor(value)
-        return scores
+        scores = scores_of(named_terms(loss))
+        return scores | self.metrics_of(prediction, plain_targets(target), weights_of(target))
+
+    def metrics_of(self, prediction, target, weights=None) -> dict[str, Tensor]:
+        """{name: value} of the metrics, in a traced step."""
+        program = self.program
+        if not program.metrics:
+            return {}
+        prediction, target = (map_leaves(lambda t: t.data, t) for t in (prediction, target))
+        probabilities = prediction
+        if is_array(prediction):
+            probabilities = to_probabilities(program.loss, prediction)
+        found = {}
+        for metric in program.metrics:
+            options = {} if weights is None else _weighted(metric, weights)
+            value = metric(probabilities, target, **options)
+            found[name_of(metric)] = Tensor(jnp.asarray(as_array(value), jnp.float32))
+        return found
 
     def _objective(self, batches, rows: int, x, y) -> dict[str, Tensor]:
         """The objective's terms: means over the batches, weighted by their rows."""
@@ -147,7 +156,8 @@ def _weighted(metric, weights) -> dict:
     return {"weights": weights.data} if has else {}
 
 
-def _scores_of(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+def scores_of(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The columns of named terms of a loss, as float32."""
     found = columns_of(terms)
     return {name: Tensor(value.data.astype(jnp.float32)) for name, value in found.items()}
 

@@ -50,7 +50,7 @@ def weighted_arrays(program: Program, arrays: Any, weights) -> Any:
         )
     expect_weightable(program)
     x, y = arrays
-    return x, with_weights(y, weights, count_rows(x))
+    return x, with_weights(y, weights, count_rows(x), program.members)
 
 
 def expect_weightable(program: Program) -> None:
@@ -231,7 +231,8 @@ def training_sets(program: Program, x, arrays: Any, validation, seed: int) -> Fi
     x, y = to_device(x, y, what="validation", instead="pass fewer validation rows")
     if weights:
         expect_weightable(program)
-        y = without_equal_weights(with_weights(y, weights[0], count_rows(x)))
+        y = with_weights(y, weights[0], count_rows(x), program.members)
+        y = without_equal_weights(y)
     return FitRows(training, ArrayRows(x, y))
 
 
@@ -260,4 +261,5 @@ def _check(program: Program, sample) -> None:
     if isinstance(y, WeightedTargets):
         expect_weightable(program)
     if program.objective is None:
-        check_fit(program.prepared, program.loss, x, plain_targets(y))
+        with program.opened():
+            check_fit(program.prepared, program.loss, x, plain_targets(y))

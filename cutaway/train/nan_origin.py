@@ -9,7 +9,7 @@ import numpy as np
 
 from cutaway.engine import Tensor, gradients
 from cutaway.engine.tape import records
-from cutaway.errors import TrainingError
+from cutaway.errors import ShapeError, TrainingError
 from cutaway.nn.module import watch
 from cutaway.nn.state import Held, values_of
 from cutaway.nn.trees import count_rows, leaves, map_leaves
@@ -30,6 +30,7 @@ class NanOrigin:
         layer: path of the module in which it ran; of a parameter in "weights" and "optimizer".
         kind: class of that module.
         largest: largest absolute value among the inputs of the operation.
+        member: which of several networks that train together; None: there is one.
         row: index of the first affected row in the arrays passed to `fit`; None if it does not
             depend on rows or is unknown.
         rows: number of affected rows in the batch.
@@ -45,8 +46,14 @@ class NanOrigin:
     rows: int = 0
     epoch: int = 0
     step: int = 0
+    member: int | None = None
 
     def text(self) -> str:
+        """Where, in words."""
+        which = "" if self.member is None else f"of network {self.member}, "
+        return which + self._place()
+
+    def _place(self) -> str:
         where = f"layer {self.layer} ({self.kind})" if self.kind else "the loss itself"
         if self.phase == "weights":
             return f"the weights {self.layer} were no longer finite"
@@ -142,8 +149,13 @@ def find_nan_origin(program: Program, x, y, rows=None) -> NanOrigin | None:
         rows: their indices in the data, or None.
     """
     variables = list(program.variables().values())
-    with program.in_mode(True), Held(variables, values_of(variables)):
-        return _search(program, x, y, rows)
+    for member in range(program.members or 1):
+        with program.in_mode(True), Held(variables, values_of(variables)), program.opened(member):
+            found = _search(program, x, y, rows)
+        if found is not None:
+            own = member if program.members else None
+            return dataclasses.replace(found, member=own)
+    return None
 
 
 def _search(program, x, y, rows):
@@ -211,10 +223,18 @@ def _at(record, out, largest, modules, rows, program, x, y):
     phase = "forward" if layer else "loss"
     found = NanOrigin(phase, operation=record.operation.name, **layer, largest=largest)
     if phase == "loss" and rows is not None and np.ndim(out) == 0 and program.mix is None:
-        bad = [k for k in range(count_rows(x)) if not _finite(_loss_of(program, x, y, k))]
+        bad = _rows_of_bad_loss(program, x, y)
         if bad:
             return dataclasses.replace(found, row=int(rows[bad[0]]), rows=len(bad))
     return _with_rows(found, out, rows)
+
+
+def _rows_of_bad_loss(program, x, y) -> list[int]:
+    """The rows of a batch that have no finite loss alone; [] if a layer needs several rows."""
+    try:
+        return [k for k in range(count_rows(x)) if not _finite(_loss_of(program, x, y, k))]
+    except ShapeError:  # of batch statistics
+        return []
 
 
 def _loss_of(program, x, y, row):

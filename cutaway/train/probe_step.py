@@ -138,7 +138,7 @@ class ProbeProgram:
         """The step; no Variable is changed."""
         program = trainer.program
         variables = list(program.variables().values())
-        with Held(variables, [(v.data, None) for v in variables]):
+        with Held(variables, [(v.data, None) for v in variables]), program.opened():
             found, loss, out = _forward(program, x, y)
             _backward(found, loss)
             moved = [p for p in trainer.optimizer.parameters if p.grad is not None]

@@ -301,6 +301,16 @@ class Program:
 
         return explain(self.net, x, y, objective=objective, names=names)
 
+    # several networks of one architecture
+
+    members: int = 0  # how many train together, see MembersProgram; 0: one network by itself
+    evaluator: Any = None  # class of what scores and predicts; None: Evaluator
+
+    @contextlib.contextmanager
+    def opened(self, member: int = 0) -> Iterator[None]:
+        """Context in which this thread sees one network; of members that train together, one."""
+        yield
+
     # several networks in turn
 
     alternates = False  # whether networks train in turn, each with a loss of its own

@@ -18,7 +18,7 @@ class WeightedTargets(NamedTuple):
 
     Attributes:
         targets: a tree of arrays (rows, ...).
-        weights: (rows,).
+        weights: (rows,); of members that train together also (rows, members).
     """
 
     targets: Any
@@ -35,32 +35,39 @@ def weights_of(y) -> Any:
     return y.weights if isinstance(y, WeightedTargets) else None
 
 
-def with_weights(y, weights, rows: int) -> WeightedTargets:
+def with_weights(y, weights, rows: int, members: int = 0) -> WeightedTargets:
     """The targets with these weights, on the device.
+
+    Args:
+        members: number of networks that train together, each of which may have its own weights;
+            0: there is one.
 
     Raises:
         OptionError: not one finite weight >= 0 per row, or none above 0.
     """
-    weights = checked_weights(weights, rows)
-    expect_some_weight(weights)
+    weights = checked_weights(weights, rows, members)
+    for own in weights.T.reshape(-1, rows):
+        expect_some_weight(own)
     return WeightedTargets(y, jax.device_put(weights))
 
 
-def checked_weights(weights, rows: int) -> np.ndarray:
-    """The weights as (rows,) float32.
+def checked_weights(weights, rows: int, members: int = 0) -> np.ndarray:
+    """The weights as (rows,) float32, or (rows, members).
 
     Raises:
         OptionError: not one finite weight >= 0 per row.
     """
     weights = np.asarray(as_tree(weights, "weights"), np.float32)
-    if weights.shape == (rows, 1):  # a column of a frame
+    if weights.shape == (rows, 1) and members != 1:  # a column of a frame
         weights = weights[:, 0]
-    if weights.shape != (rows,) or not (np.isfinite(weights) & (weights >= 0)).all():
+    fits = weights.shape in ((rows,), (rows, members))
+    if not fits or not (np.isfinite(weights) & (weights >= 0)).all():
+        own = f" or, each of the {members} members its own, (rows, members)" if members else ""
         raise OptionError(
             f"weights of shape {weights.shape}"
             + (f", from {weights.min():g} to {weights.max():g}" if weights.size else ""),
             expected=f"one finite weight >= 0 for each of the {rows} rows",
-            fix="pass weights of shape (rows,); 0 excludes a row",
+            fix=f"pass weights of shape (rows,){own}; 0 excludes a row",
         )
     return weights
 
@@ -81,7 +88,7 @@ def without_equal_weights(y) -> Any:
     if not isinstance(y, WeightedTargets):
         return y
     weights = np.asarray(y.weights)
-    return y.targets if (weights == weights[0]).all() else y
+    return y.targets if weights.ndim == 1 and (weights == weights[0]).all() else y
 
 
 def given_weights(weights, sample_weight) -> Any:

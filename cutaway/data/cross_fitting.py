@@ -1,0 +1,106 @@
+"""Folds: rows dealt out so that each is held out once, for cross-fitting."""
+
+import dataclasses
+
+import numpy as np
+
+from cutaway.errors import DataError, ShapeError, expect_integer
+
+
+@dataclasses.dataclass(frozen=True)
+class Folds:
+    """Which rows each of several networks is trained on, and which it is scored on.
+
+    Network m of repeat r trains on all rows but those of one fold, and predicts the rows of that
+    fold: so each row is predicted by networks that have not seen it ("cross-fitting").
+
+    Attributes:
+        numbers: (repeats, rows) the fold of each row, from 0.
+        count: folds of a repeat.
+
+    Example:
+        >>> import numpy as np
+        >>> from cutaway.data import Folds
+        >>> folds = Folds.deal(np.array([0, 0, 0, 1, 1, 1]), count=3, seed=0)
+        >>> folds.held_out.shape, folds.held_out.sum(axis=0).tolist()
+        ((6, 3), [2.0, 2.0, 2.0])
+    """
+
+    numbers: np.ndarray
+    count: int
+
+    @classmethod
+    def deal(
+        cls, y, count: int, *, repeats: int = 1, seed: int = 0, stratify: bool = True, groups=None
+    ) -> "Folds":
+        """Deal rows out at random.
+
+        Args:
+            y: (rows,) targets; class numbers if stratify.
+            count: folds, at least 2.
+            repeats: how many times all rows are dealt out, each time differently.
+            seed: random seed.
+            stratify: whether each fold gets the same fraction of every class.
+            groups: (rows,) rows of one group stay in one fold, and nothing is stratified; None:
+                each row is by itself.
+
+        Raises:
+            OptionError: fewer than 2 folds, or no repeat.
+            DataError: fewer rows, or groups, than folds.
+        """
+        expect_integer(count, what="folds", least=2)
+        expect_integer(repeats, what="repeats", least=1)
+        y = np.asarray(y)
+        keys = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        if len(keys) != len(y):
+            raise ShapeError(f"{len(keys)} groups for {len(y)} rows", expected="one for each row")
+        units = int(keys.max()) + 1 if len(keys) else 0
+        if units < count:
+            what = "rows" if groups is None else "groups"
+            raise DataError(
+                f"{units} {what} cannot be dealt out into {count} folds",
+                expected=f"at least {count} {what}",
+            )
+        rng = np.random.default_rng(seed)
+        if groups is None:
+            classes = y if stratify else np.zeros(len(y), int)
+            dealt = [_dealt(classes, count, rng) for _ in range(repeats)]
+        else:
+            sizes = np.bincount(keys)
+            dealt = [_dealt_groups(sizes, count, rng)[keys] for _ in range(repeats)]
+        return cls(np.stack(dealt), count)
+
+    @property
+    def networks(self) -> int:
+        """How many networks there are: one for each fold of each repeat."""
+        return len(self.numbers) * self.count
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """(rows, networks) float32: 1 where a network does not train on a row, otherwise 0."""
+        each = self.numbers[:, :, None] == np.arange(self.count)  # (repeats, rows, folds)
+        return np.concatenate(list(each), axis=1).astype(np.float32)
+
+    @property
+    def trained_on(self) -> np.ndarray:
+        """(rows, networks) float32: 1 where a network trains on a row, otherwise 0."""
+        return 1 - self.held_out
+
+
+def _dealt(classes: np.ndarray, count: int, rng) -> np.ndarray:
+    """The fold of each row; those of each class go round, going on where the last class ended."""
+    order = rng.permutation(len(classes))
+    order = order[np.argsort(classes[order], kind="stable")]
+    found = np.empty(len(classes), int)
+    found[order] = np.arange(len(classes)) % count
+    return rng.permutation(count)[found]
+
+
+def _dealt_groups(sizes: np.ndarray, count: int, rng) -> np.ndarray:
+    """The fold of each group: the largest first, each into the fold with the fewest rows."""
+    found, rows = np.empty(len(sizes), int), np.zeros(count)
+    shuffled = rng.permutation(len(sizes))
+    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
+        found[group] = rows.argmin()
+        rows[found[group]] += sizes[group]
+    return rng.permutation(count)[found]
