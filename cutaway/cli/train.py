@@ -83,7 +83,9 @@ def _train(data, target, kind, given, out, resume, before, loggers, as_json) -> 
     run = experiment.train(out, resume=resume, callbacks=loggers, progress=progress)
     finding = None
     if plan is not None and experiment.trainer is not None and experiment.probes is not None:
-        finding = glance(plan, experiment.trainer, experiment.probes)
+        opened = experiment.opened()
+        assert opened.trainer is not None  # after a training
+        finding = glance(plan, opened.trainer, experiment.probes)
     if not as_json:
         _show_result(experiment, run)
         print_notes(experiment.notes[told:])
@@ -185,12 +187,15 @@ def _show_network(experiment) -> None:
     if name == "mlp":
         sizes = [len(experiment.preprocessing.features), *spec["layers"], spec["outputs"]]
         name = "-".join(map(str, sizes))
+    if name == "table_ensemble":
+        sizes = [len(experiment.preprocessing.features), *spec["layers"], spec["outputs"]]
+        name = f"{spec['members']} times {'-'.join(map(str, sizes))}, averaged"
     if name == "transfer":
         name = f"head on {spec['from']}"
     steps = math.ceil(experiment.training_rows / experiment.batch_size)
     console.print(
         f"\nNetwork: {name}, {experiment.net.summary().total:,} parameters\n"
-        f"Training: {options.optimizer}, lr {options.rate():g}, "
+        f"Training: {experiment.training_line}, "
         f"{experiment.epochs} epoch{'s' * (experiment.epochs != 1)}, "
         f"batch size {experiment.batch_size}, {counted(steps, 'step')} per epoch\n"
         f"Data: {experiment.data_line}"

@@ -51,6 +51,7 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
         rows: maximum number of training rows and of validation rows, evenly spaced; None: as many
             as the experiment has for the doctor.
     """
+    experiment = experiment.opened()
     options = experiment.options
     rows = experiment.DOCTOR_ROWS if rows is None else rows
     examples = (experiment.x, on_host(experiment.targets()))

@@ -177,6 +177,16 @@ class Experiment:
         )
 
     @property
+    def rate(self) -> float:
+        """The learning rate."""
+        return self.options.rate()
+
+    @property
+    def training_line(self) -> str:
+        """The optimizer and its learning rate, in words."""
+        return f"{self.options.optimizer}, lr {self.rate:g}"
+
+    @property
     def batch_size(self) -> int:
         return self.options.batch(self.training_rows)
 
@@ -200,6 +210,13 @@ class Experiment:
     def new_network(self, spec: dict) -> Module:
         """The network of a spec before its training."""
         return build_network(spec)
+
+    def opened(self) -> "Experiment":
+        """The experiment of one network, to be looked at: itself, or that of an ensemble's first.
+
+        After a training its trainer and probes are those of the training.
+        """
+        return self
 
     def make_trainer(self) -> Trainer:
         """A new Trainer for the network."""
@@ -569,7 +586,7 @@ class Experiment:
             "task": self.preprocessing.task,
             "options": dataclasses.asdict(self.options),
             "batch_size": self.batch_size,
-            "lr": self.options.rate(),
+            "lr": self.rate,
             "network": self.spec,
             **({"skipped_files": skipped} if skipped else {}),
         }

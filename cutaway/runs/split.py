@@ -27,6 +27,7 @@ class TableSplit:
     Attributes:
         unused: a column that tells the sets apart and must not be an input; None: there is none.
         notes: messages for the user.
+        groups: (rows of the table,) numbers of the groups that stay together; None: there are none.
     """
 
     training: np.ndarray
@@ -34,6 +35,13 @@ class TableSplit:
     test: np.ndarray
     unused: str | None = None
     notes: tuple[str, ...] = ()
+    groups: np.ndarray | None = None
+
+    def without_validation(self) -> "TableSplit":
+        """The same, with the validation rows among those that train."""
+        rows = np.union1d(self.training, self.validation)
+        notes = tuple(note for note in self.notes if note != NO_VALIDATION)
+        return dataclasses.replace(self, training=rows, validation=rows, notes=notes)
 
 
 def split_table(
@@ -83,7 +91,7 @@ def split_table(
         groups = _codes(frame[column])
         sets = split_groups(groups, fractions, seed=options.seed)
         note = f"{column}: rows of one group are in one set; the column itself is not an input"
-        return TableSplit(*_three(sets), unused=column, notes=(note,))
+        return TableSplit(*_three(sets), unused=column, notes=(note,), groups=groups)
     if options.split in (None, "random"):
         sets = split_validation(y, options, stratify=stratify)
         return TableSplit(*sets, notes=() if options.validation else (NO_VALIDATION,))

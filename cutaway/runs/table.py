@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,8 @@ from cutaway.data.table_reading import TableReading, read_encoded
 from cutaway.errors import OptionError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
+from cutaway.runs import table_recipe
+from cutaway.runs.cross_fitted import CrossFittedExperiment
 from cutaway.runs.experiment import IN_MEMORY, Experiment, write_report
 from cutaway.runs.finished_run import Run
 from cutaway.runs.interval import interval_json, stored_interval
@@ -22,8 +25,6 @@ from cutaway.runs.options.table import TableOptions
 from cutaway.runs.preprocessing import Preprocessing
 from cutaway.runs.split import make_test_set, split_table
 from cutaway.train.blocks import expect_batch
-
-WORD_FEATURES = 16  # size of a word's vector
 
 
 class TableRows(Preprocessing):
@@ -106,7 +107,9 @@ def table_spec(options, preprocessing) -> dict:
         - len(preprocessing.embeddings)
         - sum(text.length for text in preprocessing.texts),
         "embeddings": [[levels, width] for _, levels, width in preprocessing.embeddings],
-        "texts": [[text.tokens, text.length, WORD_FEATURES] for text in preprocessing.texts],
+        "texts": [
+            [text.tokens, text.length, table_recipe.WORD_FEATURES] for text in preprocessing.texts
+        ],
         "layers": list(options.layers),
         "outputs": outputs,
         "activation": options.activation,
@@ -206,6 +209,9 @@ def prepare_table(
         total=total,
         target=target,
     )
+    is_ensemble = table_recipe.is_chosen(options, len(arrays.rows))
+    if is_ensemble:
+        split = split.without_validation()
     training, validation = split.training, split.validation
     if split.unused is not None:
         kinds = {name: kind for name, kind in options.kinds.items() if name != split.unused}
@@ -213,7 +219,8 @@ def prepare_table(
         column = next(c for c in whole.columns if c.name == split.unused)
         place = whole.columns.index(column)
         whole.columns[place] = dataclasses.replace(column, reason="tells the groups apart")
-    expect_batch(options.batch(len(training)), len(training))
+    if not is_ensemble:
+        expect_batch(options.batch(len(training)), len(training))
     leaks = find_leaks(
         frame,
         whole.target,
@@ -221,7 +228,7 @@ def prepare_table(
         y=None if whole.task == "regression" else arrays.targets,
         training=training,
         held_out={
-            **({"validation": validation} if options.validation else {}),
+            **({"validation": validation} if options.validation and not is_ensemble else {}),
             "test": split.test,
         },
     )
@@ -230,8 +237,17 @@ def prepare_table(
     arrays = preprocessing.transform(frame)
     test_set, test_notes = make_test_set(arrays.x, arrays.targets, split.test, "rows")
     seed(options.seed)
-    spec = table_spec(options, preprocessing)
-    return Experiment(
+    if is_ensemble:
+        groups = None if split.groups is None else split.groups[training]
+        folds = table_recipe.deal(arrays.targets[training], whole.task, options.seed, groups)
+        spec = table_recipe.network(preprocessing, arrays.x[training], folds.networks)
+        make: Callable = functools.partial(CrossFittedExperiment, folds=folds)
+    else:
+        spec, make = table_spec(options, preprocessing), Experiment
+    net = build_network(spec)
+    if is_ensemble:
+        table_recipe.initialize(net, arrays.x[training], preprocessing)
+    return make(
         kind="table",
         source=source,
         target=target,
@@ -244,7 +260,7 @@ def prepare_table(
         x=arrays.x,
         y=arrays.targets,
         spec=spec,
-        net=build_network(spec),
+        net=net,
         notes=[
             *reading.notes(cells),
             *whole.notes,

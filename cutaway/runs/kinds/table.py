@@ -47,7 +47,7 @@ class TableKind(DataKind):
         return prepare_table(data, target, options)
 
     def networks(self):
-        return {"mlp": _build}
+        return {"mlp": _build, "table_ensemble": _build_ensemble}
 
     def network_inputs(self, rows: "TableRows"):
         sentences = [f"{len(rows.features)} numbers, float32, in this order:"]
@@ -130,6 +130,30 @@ def _recipe(encoder) -> str:
     if isinstance(encoder, Category):
         return f"one-hot encoding of {encoder.name}"
     return f"from {encoder.name}: {encoder.summary()} (see `preprocessing`)"
+
+
+def _build_ensemble(spec):
+    from cutaway.nn import Ensemble
+
+    return Ensemble(_build_member(spec) for _ in range(spec["members"]))
+
+
+def _build_member(spec):
+    from cutaway.models import TableNetwork
+    from cutaway.nn import ACTIVATIONS
+
+    return TableNetwork(
+        spec["num_features"],
+        spec["embeddings"],
+        spec["layers"],
+        spec["outputs"],
+        texts=spec["texts"],
+        activation=ACTIVATIONS[spec["activation"]],
+        dropout=spec["dropout"],
+        embedding_scale=spec["embedding_scale"],
+        periodic=spec["periodic"],
+        learned_scale=spec["learned_scale"],
+    )
 
 
 def _build(spec):

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from cutaway.errors import expect_choice, expect_range
+from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.runs.options.every_kind import TrainingOptions
 from cutaway.runs.options.flags import LOSS, TABLES, Flag, option, parse_sizes
 from cutaway.runs.options.quoted import parse_names
@@ -10,6 +10,12 @@ from cutaway.runs.options.tabular import ReadingOptions
 from cutaway.runs.space import Choice, Integer
 
 TARGET = "depends on the target"
+RECIPES = ("ensemble", "plain")
+# what the ensemble decides itself
+OF_PLAIN = (
+    *("layers", "activation", "init", "loss", "optimizer", "lr", "schedule"),
+    *("weight_decay", "dropout", "class_weights", "validation"),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +32,9 @@ class TableOptions(ReadingOptions, TrainingOptions):
         init: name of the weight initializer.
         task: "binary", "multiclass" or "regression".
         ignore: columns to ignore.
+        recipe: "ensemble", several networks on different folds of the rows, see runs.table_recipe;
+            "plain", one small network; None: the ensemble, but for tiny tables, and where `layers`
+            or other options are given that belong to the plain network.
         others: see ReadingOptions and TrainingOptions.
     """
 
@@ -43,6 +52,17 @@ class TableOptions(ReadingOptions, TrainingOptions):
         (), Flag("Columns to ignore.", TABLES, metavar="COLUMN,...", parse=parse_names)
     )
 
+    recipe: str | None = option(
+        None,
+        Flag(
+            "ensemble (several networks on different folds of the rows, averaged) or plain (one "
+            "small network).",
+            TABLES,
+            metavar="NAME",
+            default="ensemble, plain for tiny tables or with options of the plain network",
+        ),
+    )
+
     def __post_init__(self):
         from cutaway.data.target import TASKS
         from cutaway.losses import LOSSES
@@ -57,6 +77,20 @@ class TableOptions(ReadingOptions, TrainingOptions):
         expect_choice(self.init, INITIALIZERS, what="init")
         if self.task is not None:
             expect_choice(self.task, TASKS, what="task")
+        if self.recipe is not None:
+            expect_choice(self.recipe, RECIPES, what="recipe")
+            given = self.of_plain()
+            if self.recipe == "ensemble" and given:
+                raise OptionError(
+                    f"the recipe ensemble with {', '.join(given)}",
+                    expected="options that it leaves open: epochs, batch_size, patience, ...",
+                    fix="omit them, or choose the recipe plain",
+                )
+
+    def of_plain(self) -> list[str]:
+        """The names of options that were given and belong to the plain network alone."""
+        fields = dataclasses.fields(self)
+        return [f.name for f in fields if f.name in OF_PLAIN and getattr(self, f.name) != f.default]
 
     def space(self, rows):
         width = max(self.layers, default=128)

@@ -1,0 +1,188 @@
+"""Experiments whose networks are trained on different folds of the rows, and averaged."""
+
+import copy
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from cutaway.data import Folds
+from cutaway.metrics.calibration import fit_temperature
+from cutaway.nn import Ensemble, Linear
+from cutaway.nn.trees import take_rows
+from cutaway.optim import AdamW, FlatCosine
+from cutaway.runs import table_recipe
+from cutaway.runs.experiment import Experiment
+from cutaway.runs.finished_run import Run
+from cutaway.runs.networks import loss_of
+from cutaway.train import MembersProgram, Program, Trainer
+
+
+class _ByRecipe(Experiment):
+    """What an experiment of the recipe's networks decides in place of its options."""
+
+    @property
+    def rate(self) -> float:
+        return table_recipe.rate(self.preprocessing.task)
+
+    @property
+    def training_line(self) -> str:
+        return f"adamw, lr {self.rate:g} in {table_recipe.CYCLES} cycles"
+
+    @property
+    def epochs(self) -> int:
+        if self.options.epochs is not None:
+            return self.options.epochs
+        return table_recipe.count_epochs(self.training_rows, self.batch_size)
+
+    @property
+    def batch_size(self) -> int:
+        given = self.options.batch_size
+        return min(self.training_rows, table_recipe.BATCH) if given is None else given
+
+    @property
+    def steps(self) -> int:
+        """Steps of all epochs."""
+        return math.ceil(self.training_rows / self.batch_size) * self.epochs
+
+    def make_optimizer(self, net) -> AdamW:
+        """The optimizer of one network."""
+        return table_recipe.optimizer(net, steps=self.steps, rate=self.rate)
+
+
+class MemberExperiment(_ByRecipe):
+    """One network of a CrossFittedExperiment, by itself, with the folds that it has not seen."""
+
+    def make_trainer(self) -> Trainer:
+        program = Program(
+            self.net,
+            loss=loss_of(self.spec),
+            optimizer=self.make_optimizer(self.net),
+            metrics=self.preprocessing.metric_functions(),
+            dropout_schedule=FlatCosine(self.steps),
+            precision=self.options.precision,
+        )
+        return Trainer(program)
+
+
+@dataclasses.dataclass
+class CrossFittedExperiment(_ByRecipe):
+    """An Experiment whose network is an Ensemble, each member trained on all folds but one.
+
+    Each row is thus predicted by members that did not train on it. The scores that are called
+    those of validation are of these predictions ("out of fold"); the epoch whose weights are kept
+    is chosen by their loss, for all members together.
+
+    Attributes:
+        folds: of the training rows.
+        validation: the same rows as `training`.
+    """
+
+    net: Ensemble
+    folds: Folds | None = None
+
+    @property
+    def dealt(self) -> Folds:
+        """The folds of the training rows."""
+        assert self.folds is not None
+        return self.folds
+
+    @property
+    def has_validation(self) -> bool:
+        return True
+
+    @property
+    def data_line(self) -> str:
+        folds = self.dealt
+        by = "1 that has" if len(folds.numbers) == 1 else f"{len(folds.numbers)} that have"
+        return (
+            f"{self.training_rows:,} {self.preprocessing.examples} in {folds.count} folds for "
+            f"{folds.networks} networks, each row predicted by {by} not seen it"
+        )
+
+    def make_trainer(self) -> Trainer:
+        program = MembersProgram(
+            self.net.members,
+            loss=loss_of(self.spec),
+            optimizer=self.make_optimizer,
+            metrics=self.preprocessing.metric_functions(),
+            dropout_schedule=FlatCosine(self.steps),
+            precision=self.options.precision,
+        )
+        return Trainer(program)
+
+    def _fit(self, trainer, inputs, y, callbacks, progress) -> None:
+        folds, program = self.dealt, trainer.program
+        x, targets = self.x[self.training], take_rows(y, self.training)
+        try:
+            trainer.fit(
+                x,
+                targets,
+                weights=folds.trained_on,
+                validation=(x, targets, folds.held_out),
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                callbacks=[*self.watchers(), self.probes, *callbacks],
+                seed=self.options.seed,
+                progress=progress,
+            )
+        finally:
+            self.net.load_state_dict(program.ensemble().state_dict())
+
+    def opened(self) -> MemberExperiment:
+        held = self.dealt.held_out[:, 0] > 0
+        own: dict[str, Any] = {
+            **{f.name: getattr(self, f.name) for f in dataclasses.fields(Experiment)},
+            "net": copy.deepcopy(self.net.members[0]),
+            "training": self.training[~held],
+            "validation": self.training[held],
+        }
+        found = MemberExperiment(**own)
+        if self.trainer is not None:
+            found.trainer = found.make_trainer()
+            for name in ("history", "epoch", "stopped", "seed", "batch_size", "callbacks"):
+                setattr(found.trainer, name, getattr(self.trainer, name))
+        return found
+
+    def unseen_outputs(self, net) -> np.ndarray:
+        """(rows, outputs) of each training row: the mean over the members that did not see it.
+
+        Args:
+            net: the Ensemble.
+        """
+        total: np.ndarray | None = None
+        for member, held in zip(net.members, self.dealt.held_out.T, strict=True):
+            rows = np.flatnonzero(held)
+            raw = Trainer(member, loss=loss_of(self.spec)).predict(self.x[self.training[rows]])
+            total = np.zeros((self.training_rows, *raw.shape[1:])) if total is None else total
+            total[rows] += raw
+        assert total is not None
+        return total / len(self.dealt.numbers)
+
+    def outputs(self, run: Run, rows) -> np.ndarray:
+        """What is predicted for training rows by the members that did not see them."""
+        found = run.to_predictions(self.unseen_outputs(run.net))
+        return found[np.searchsorted(self.training, rows)]
+
+    def scores(self, run: Run) -> dict[str, dict]:
+        found = super().scores(run)
+        unseen, rows = self.outputs(run, self.training), self.training
+        found["validation"] = self.preprocessing.score(self.y[rows], unseen, self.x[rows])
+        return found
+
+    def calibrate(self, run: Run) -> None:
+        """One temperature for all members, if it lowers the loss out of fold; then intervals."""
+        if self.preprocessing.task in ("binary", "multiclass"):
+            logits = self.unseen_outputs(self.net)
+            temperature = fit_temperature(logits, self.y[self.training])
+            for member in self.net.members:
+                divide_outputs(member, temperature)
+        super().calibrate(run)
+
+
+def divide_outputs(net, temperature: float) -> None:
+    """Divide what a network returns by a number: the weights and the bias of its last layer."""
+    last = [m for m in net.modules().values() if isinstance(m, Linear)][-1]
+    for parameter in last.parameters():
+        parameter.data = parameter.data / temperature

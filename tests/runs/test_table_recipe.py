@@ -1,0 +1,149 @@
+"""The ensemble for tables: folds, honest scores, its first network, and what a run keeps of it."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+import cutaway as ct
+from cutaway.data.target import Target
+from cutaway.doctor.sources import plan_of
+from cutaway.errors import OptionError
+from cutaway.runs import TableOptions, prepare_table, table_recipe
+from cutaway.runs.explain import explain_row
+from cutaway.train.resuming import INTERRUPTED
+
+RNG = np.random.default_rng(0)
+ROWS = 160
+X = RNG.normal(size=(ROWS, 3))
+LOGIT = 2 * X[:, 0] * X[:, 1] + X[:, 2]
+FRAME = pl.DataFrame(
+    {
+        **{name: X[:, k] for k, name in enumerate("abc")},
+        "level": [f"L{k}" for k in RNG.integers(0, 40, ROWS)],
+        "yes": np.where(RNG.random(ROWS) < 1 / (1 + np.exp(-LOGIT)), "yes", "no"),
+    }
+)
+OPTIONS = TableOptions(recipe="ensemble", epochs=4)
+
+
+def test_all_rows_train_and_each_is_held_out_from_as_many_networks_as_there_are_repeats():
+    experiment = prepare_table(FRAME, "yes", OPTIONS)
+    assert len(experiment.training) == len(experiment.validation) == ROWS
+    np.testing.assert_array_equal(experiment.dealt.held_out.sum(axis=1), 2)
+    assert "160 rows in 4 folds for 8 networks" in experiment.data_line
+
+
+def test_numbers_have_waves_and_categories_small_vectors():
+    spec = prepare_table(FRAME, "yes", OPTIONS).spec
+    assert (spec["periodic"], spec["embeddings"]) == ([0, 1, 2], [[40, 8]])
+    few = FRAME.with_columns(a=pl.Series(RNG.integers(0, 5, ROWS)).cast(pl.Float64))
+    assert prepare_table(few, "yes", OPTIONS).spec["periodic"] == [1, 2]
+
+
+def test_the_networks_begin_at_the_base_rate():
+    experiment = prepare_table(FRAME, "yes", OPTIONS)
+    p = (FRAME["yes"] == "yes").mean()
+    out = experiment.net(experiment.x[:5]).numpy()
+    np.testing.assert_allclose(out, np.log(p / (1 - p)), rtol=1e-5)
+    three = Target("t", "multiclass", ["a", "b", "c"], 0.0, 1.0, [10, 30, 60], [])
+    np.testing.assert_allclose(table_recipe.base_rate(three), np.log([0.1, 0.3, 0.6]))
+
+
+def test_steps_are_as_large_in_wide_layers_as_in_narrow_ones_and_decay_does_not_follow():
+    net = prepare_table(FRAME, "yes", OPTIONS).net.members[0]
+    named = net.named_parameters()
+    rates = {path: table_recipe.rate_of(path, p) for path, p in named.items()}
+    decays = {path: table_recipe.decay_of(path, p) for path, p in named.items()}
+    assert rates["mlp.3.weight"] == pytest.approx(128**-0.5)
+    assert rates["mlp.3.weight"] * decays["mlp.3.weight"] == pytest.approx(1)
+    assert (rates["scale.factor"], decays["scale.factor"]) == (6.0, 0.0)
+    assert (rates["mlp.3.bias"], decays["mlp.3.bias"]) == (0.1, 0.0)
+    assert (rates["waves.frequency"], decays["waves.phase"]) == (0.1, 0.0)
+
+
+def test_the_doctor_looks_at_the_first_network_and_the_rows_that_it_has():
+    experiment = prepare_table(FRAME, "yes", OPTIONS)
+    plan = plan_of(experiment)
+    held = experiment.dealt.held_out[:, 0] > 0
+    np.testing.assert_array_equal(plan.x, experiment.x[experiment.training[~held]])
+    np.testing.assert_array_equal(plan.validation[0], experiment.x[experiment.training[held]])
+    first = experiment.net.members[0].state_dict()
+    for path, values in plan.program.net.state_dict().items():
+        np.testing.assert_array_equal(values, first[path])
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"layers": (8,)}, "the recipe ensemble with layers"),
+        ({"split": "time:a"}, "the recipe ensemble with split='time:a'"),
+    ],
+)
+def test_options_of_the_plain_network_are_refused(given, words):
+    with pytest.raises(OptionError, match=words):
+        prepare_table(FRAME, "yes", TableOptions(recipe="ensemble", **given))
+
+
+def test_groups_stay_in_one_fold():
+    frame = FRAME.with_columns(who=pl.Series(np.arange(ROWS) // 4))
+    options = TableOptions(recipe="ensemble", split="group:who")
+    for numbers in prepare_table(frame, "yes", options).dealt.numbers:
+        assert all(len(set(numbers[4 * k : 4 * k + 4])) == 1 for k in range(ROWS // 4))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    experiment = prepare_table(FRAME, "yes", TableOptions(recipe="ensemble", epochs=12))
+    return experiment, experiment.train(tmp_path_factory.mktemp("runs") / "run", progress=False)
+
+
+@pytest.mark.slow
+def test_scores_of_validation_are_those_of_networks_that_did_not_see_the_row(trained):
+    experiment, run = trained
+    labels = (FRAME["yes"] == "yes").to_numpy().astype(int)
+    logits = np.zeros(ROWS)
+    for member, held in zip(run.net.members, experiment.dealt.held_out.T, strict=True):
+        logits += held * member(experiment.x).numpy()[:, 0] / 2
+    p = 1 / (1 + np.exp(-logits))
+    loss = -np.log(np.where(labels == 1, p, 1 - p)).mean()
+    assert run.metrics["validation"]["log_loss"] == pytest.approx(loss, rel=1e-5)
+    assert run.metrics["train"]["log_loss"] < loss
+
+
+@pytest.mark.slow
+def test_a_run_that_is_opened_again_predicts_the_same_and_explains_a_row(trained):
+    _, run = trained
+    again = ct.runs.Run.open(run.path)
+    first, second = run.predict(FRAME)[0], again.predict(FRAME)[0]
+    assert first["probability of yes"].to_list() == second["probability of yes"].to_list()
+    story = explain_row(again, FRAME, 3)
+    assert story.attribution is not None
+    assert "Prediction: yes = " in story.text()
+
+
+@pytest.mark.slow
+def test_a_training_that_is_resumed_has_the_weights_of_one_that_was_not(trained, tmp_path):
+    _, whole = trained
+
+    def stop(trainer, row):
+        if row["epoch"] == 5:
+            trainer.stop(INTERRUPTED)
+
+    options = TableOptions(recipe="ensemble", epochs=12)
+    prepare_table(FRAME, "yes", options).train(tmp_path / "r", callbacks=[stop], progress=False)
+    experiment = prepare_table(FRAME, "yes", options)
+    run = experiment.train(tmp_path / "r", resume=True, progress=False)
+    for path, values in whole.net.state_dict().items():
+        np.testing.assert_array_equal(values, run.net.state_dict()[path])
+
+
+@pytest.mark.slow
+def test_numbers_are_predicted_with_intervals_from_rows_that_were_not_seen(tmp_path):
+    frame = FRAME.with_columns(amount=pl.Series(5 + LOGIT + RNG.normal(size=ROWS))).drop("yes")
+    experiment = prepare_table(frame, "amount", TableOptions(recipe="ensemble", epochs=12))
+    run = experiment.train(tmp_path / "run", progress=False)
+    scores = run.metrics
+    assert scores["validation"]["mean_absolute_error"] > scores["train"]["mean_absolute_error"]
+    found = run.predict(frame)[0]
+    inside = found.filter(pl.col("amount").is_between(pl.col("lower"), pl.col("upper")))
+    assert len(inside) >= 0.9 * ROWS
