@@ -16,9 +16,9 @@ from cutaway.errors import OptionError
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
 from cutaway.runs import table_recipe
-from cutaway.runs.cross_fitted import CrossFittedExperiment
 from cutaway.runs.experiment import IN_MEMORY, Experiment, write_report
 from cutaway.runs.finished_run import Run
+from cutaway.runs.fold_ensemble import CrossFittedExperiment
 from cutaway.runs.interval import interval_json, stored_interval
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.table import TableOptions
