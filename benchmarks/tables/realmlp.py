@@ -78,9 +78,7 @@ class RealMLPModel(TableModel):
         }
         with tempfile.TemporaryDirectory(prefix="realmlp-") as folder:
             given, found = Path(folder, "given.npz"), Path(folder, "found.npz")
-            np.savez(
-                given, x=x, y=y, x_new=x_new, is_category=is_category, asked=json.dumps(asked)
-            )
+            np.savez(given, x=x, y=y, x_new=x_new, is_category=is_category, asked=json.dumps(asked))
             # -P and without PYTHONPATH: only what the interpreter itself has
             done = subprocess.run(
                 [self.python, "-P", str(SCRIPT), str(given), str(found)],

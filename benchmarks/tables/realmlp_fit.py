@@ -1,6 +1,6 @@
 """One fit of RealMLP, by an interpreter that has pytabkit; needs nothing of Cutaway.
 
-    python realmlp_fit.py GIVEN.npz FOUND.npz
+python realmlp_fit.py GIVEN.npz FOUND.npz
 """
 
 import json

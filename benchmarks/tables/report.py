@@ -25,6 +25,7 @@ TITLES = {
 }
 WORSE = 1.05  # than the better of RealMLP and HistGradientBoosting, to be named
 REFERENCES = ("RealMLP", "boosted")
+COSTS = ("wall_seconds", "cpu_seconds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +71,8 @@ def blocks(records: Iterable[FitRecord], models: list[str], first: str) -> list[
     fits: dict[str, dict[str, list[FitRecord]]] = {}
     for record in records:
         fits.setdefault(record.data, {}).setdefault(record.model, []).append(record)
-    found = [_score_block(fits, models, score) for score in TITLES]
+    found = [_ranks_block(fits, models)]
+    found += [_score_block(fits, models, score) for score in TITLES]
     found.append(_pooled_block(fits, models))
     for name, title in (
         ("wall_seconds", "Training, seconds"),
@@ -97,11 +99,30 @@ def means(fits, models, score: str) -> dict[str, dict[str, float]]:
     return found
 
 
+def _ranks_block(fits, models) -> Block:
+    """The mean ranks by every score, and by log loss or RMSE over all sets together."""
+    tables = {score: means(fits, models, score) for score in TITLES}
+    both = {**tables["log_loss"], **tables["rmse"]}
+    rows = []
+    for score, table in (("log loss or RMSE", both), *tables.items()):
+        complete = [row for row in table.values() if len(row) == len(models)]
+        if not complete or len(models) < 2:
+            continue
+        higher = HIGHER_IS_BETTER.get(score, False)
+        columns = {model: [row[model] for row in complete] for model in models}
+        ranks = mean_ranks(columns, higher_is_better=higher)
+        cells = [
+            f"{ranks.means[model]:.2f}{'*' if model in ranks.tied else ' '}" for model in models
+        ]
+        name = score.replace("_", " ")
+        rows.append([f"{name} ({ranks.sets})", *cells, f"{ranks.critical_difference:.2f}"])
+    note = "(data sets); * within the critical difference CD of the best (Nemenyi, 5%)"
+    return Block("Mean ranks", ["score", *models, "CD"], rows, [note])
+
+
 def _score_block(fits, models, score) -> Block:
     table = means(fits, models, score)
-    rows = [
-        [data, *(_number(row.get(model)) for model in models)] for data, row in table.items()
-    ]
+    rows = [[data, *(_number(row.get(model)) for model in models)] for data, row in table.items()]
     notes = []
     complete = {data: row for data, row in table.items() if len(row) == len(models)}
     if complete and len(models) > 1:
@@ -169,25 +190,27 @@ def _judged(fits, models, first) -> list[Block]:
                     f"{best} {_number(row[best]).strip()} ({row[first] / row[best] - 1:+.0%})"
                 )
         if "RealMLP" in by_model:
-            mine, theirs = (
-                np.mean([record.wall_seconds for record in by_model[name]])
-                for name in (first, "RealMLP")
+            ratios.append(
+                [_cost(by_model, name, first) / _cost(by_model, name, "RealMLP") for name in COSTS]
             )
-            ratios.append((data, float(mine), float(theirs)))
     if references:
         notes.append(
             f"worse than the better of {' and '.join(references)} by over 5%: {len(worse)} of "
             f"{judged} sets"
         )
         notes += [f"  {line}" for line in worse]
-    if ratios:
-        mine, theirs = sum(one for _, one, _ in ratios), sum(one for _, _, one in ratios)
-        each = math.exp(np.mean([math.log(a / b) for _, a, b in ratios]))
+    for place, name in enumerate(COSTS if ratios else ()):
+        each = [ratio[place] for ratio in ratios]
+        middle = math.exp(float(np.mean(np.log(each))))
         notes.append(
-            f"training seconds, {first} / RealMLP: {mine / theirs:.2f} in all, "
-            f"{each:.2f} in the geometric mean of {len(ratios)} sets"
+            f"{name.replace('_', ' ')} of training, {first} / RealMLP: {middle:.2f} (geometric "
+            f"mean of {len(each)} sets), {min(each):.2f} to {max(each):.2f}"
         )
     return [Block(f"{first} beside the references", [], [], notes)] if notes else []
+
+
+def _cost(by_model, name: str, model: str) -> float:
+    return float(np.mean([getattr(record, name) for record in by_model[model]]))
 
 
 def _number(value: float | None) -> str:

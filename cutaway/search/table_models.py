@@ -250,7 +250,8 @@ class BoostedModel(PlainModel):
 
         regression = task == "regression"
         kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
-        return kind(random_state=seed, categorical_features=categories or None)
+        # scikit-learn documents that categorical_features may be indices
+        return kind(random_state=seed).set_params(categorical_features=categories or None)
 
 
 def rival_models() -> list[TableModel]:

@@ -140,7 +140,9 @@ class FitStore:
     def path(self, problem: TableProblem, model: TableModel, split: RowSplit) -> Path:
         """Of the JSON file of a fit."""
         rows = checksum(split.test.astype("<i8").tobytes())
-        told = json.dumps([FORMAT, problem.checksum, rows, split.number, model.key()], sort_keys=True)
+        told = json.dumps(
+            [FORMAT, problem.checksum, rows, split.number, model.key()], sort_keys=True
+        )
         key = hashlib.sha256(told.encode()).hexdigest()[:12]
         name = re.sub(r"\W+", "-", model.name)
         return self.folder / re.sub(r"\W+", "-", problem.name) / f"{name}-{split.number}-{key}.json"
