@@ -20,7 +20,7 @@ import numpy as np
 
 from cutaway.errors import RunError
 from cutaway.search.plain_columns import PlainColumns
-from cutaway.search.table_models import Measured, TableModel, encoding, in_classes
+from cutaway.search.table_models import FitOutcome, TableModel, encoding, in_classes
 
 SCRIPT = Path(__file__).with_name("realmlp_fit.py")
 CLASSIFIER = {"use_ls": False, "val_metric_name": "cross_entropy"}
@@ -98,7 +98,7 @@ class RealMLPModel(TableModel):
         if not problem.is_regression:
             names = [columns.rows.classes[int(k)] for k in classes]
             outputs = in_classes(outputs, names, problem.classes)
-        return Measured(outputs.astype(np.float64), wall, cpu, int(peak))
+        return FitOutcome(outputs.astype(np.float64), wall, cpu, int(peak))
 
 
 def _without_missing(x, x_new, is_category):

@@ -205,7 +205,7 @@ class TableComparison:
             text = "On this table trees are neither better nor worse beyond noise"
         if group is None:
             return f"{text}; no group of rows by a single column stands out."
-        where = f"where {group.rule} ({counted(group.rows, 'row')})"
+        where = f"where {group.rule} ({counted(group.rows, 'test row')})"
         pair = f"{self._number(self._in_group(self.best_tree))} instead of Cutaway's "
         pair += self._number(self._in_group("cutaway"))
         if advantage.sign < 0:

@@ -31,7 +31,7 @@ SOURCES = ("data", "engine", "losses", "models", "nn", "ops", "optim", "runs", "
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
+class FitOutcome:
     """What a model predicted for new rows, and what its training cost.
 
     Attributes:
@@ -88,7 +88,7 @@ class TableModel:
     def close(self, fitted: Any) -> None:
         """Remove what the training left on disk."""
 
-    def measure(self, problem: TableProblem, training, new, seed: int) -> Measured:
+    def measure(self, problem: TableProblem, training, new, seed: int) -> FitOutcome:
         """Fit to one frame, predict another."""
         self.load()
         wall, cpu = time.perf_counter(), time.process_time()
@@ -98,7 +98,7 @@ class TableModel:
             outputs = np.asarray(self.predict(problem, fitted, new), np.float64)
         finally:
             self.close(fitted)
-        return Measured(outputs, wall, cpu)
+        return FitOutcome(outputs, wall, cpu)
 
 
 class CutawayModel(TableModel):

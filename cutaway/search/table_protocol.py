@@ -18,7 +18,7 @@ import numpy as np
 from cutaway.errors import RunError
 from cutaway.files import write_atomically
 from cutaway.files.manifest import checksum
-from cutaway.search.table_models import Measured, TableModel
+from cutaway.search.table_models import FitOutcome, TableModel
 from cutaway.search.table_problem import RowSplit, TableProblem
 from cutaway.search.table_scores import scores_of
 
@@ -56,7 +56,7 @@ class FitRecord:
     peak_bytes: int | None
 
     @classmethod
-    def of(cls, problem: TableProblem, model: TableModel, split: RowSplit, measured: Measured):
+    def of(cls, problem: TableProblem, model: TableModel, split: RowSplit, measured: FitOutcome):
         """The record of what was measured."""
         truth = problem.truth[split.test]
         return cls(

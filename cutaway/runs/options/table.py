@@ -16,7 +16,7 @@ TARGET = "depends on the target"
 class TableOptions(ReadingOptions, TrainingOptions):
     """Training options for tables; None means a default that depends on the data.
 
-    The defaults gave the best scores on small and medium-sized tables (benchmarks/tables.py):
+    The defaults gave the best scores on small and medium-sized tables (benchmarks/tables):
     enough steps, and enough regularization.
 
     Attributes:
