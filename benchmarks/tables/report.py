@@ -203,8 +203,8 @@ def _judged(fits, models, first) -> list[Block]:
         each = [ratio[place] for ratio in ratios]
         middle = math.exp(float(np.mean(np.log(each))))
         notes.append(
-            f"{name.replace('_', ' ')} of training, {first} / RealMLP: {middle:.2f} (geometric "
-            f"mean of {len(each)} sets), {min(each):.2f} to {max(each):.2f}"
+            f"{name.replace('_', ' ')}, {first} / RealMLP: {middle:.2f} ({min(each):.2f} to "
+            f"{max(each):.2f}), geometric mean of {len(each)} sets"
         )
     return [Block(f"{first} beside the references", [], [], notes)] if notes else []
 
