@@ -56,8 +56,12 @@ def compare_command(data, target, kind, given, *, sizes, seeds, seconds, out, as
     console.print(f"[bold]{title}[/]: {heading}\n")
     console.print(table(headings, rows, right=right))
     for sentence in sentences:
-        console.print("\n" + escape(textwrap.fill(sentence, 79)), highlight=False)
-    console.print(f"\n[dim]{escape(textwrap.fill(method, 79))}[/]", highlight=False)
+        console.print(
+            "\n" + escape(textwrap.fill(sentence, 79, break_on_hyphens=False)), highlight=False
+        )
+    console.print(
+        f"\n[dim]{escape(textwrap.fill(method, 79, break_on_hyphens=False))}[/]", highlight=False
+    )
     for name, what in (
         ("compare.html", "report for the browser"),
         ("compare.png", "plot"),

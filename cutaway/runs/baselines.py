@@ -35,13 +35,13 @@ def table_baselines(codes: int, words: int = 0) -> dict:
     return {
         "linear": lambda task, seed: encoded(linear_model(task), codes, words),
         "boosted trees": lambda task, seed: encoded(_boosted(task, seed), 0, words),
-        "random forest": lambda task, seed: encoded(random_forest(task, seed), 0, words),
+        "random forest": lambda task, seed: encoded(_forest(task, seed), 0, words),
     }
 
 
 def flat_baselines() -> dict:
     """For images, spectrograms and time series: each number is a column."""
-    return {"linear": _scaled_linear, "random forest": random_forest}
+    return {"linear": _scaled_linear, "random forest": _forest}
 
 
 def text_baselines() -> dict:
@@ -90,8 +90,7 @@ def _boosted(task, seed):
     return kind(random_state=seed)
 
 
-def random_forest(task, seed):
-    """RandomForestRegressor or RandomForestClassifier."""
+def _forest(task, seed):
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     kind = RandomForestRegressor if task == "regression" else RandomForestClassifier

@@ -174,11 +174,9 @@ class TableComparison:
     def _of_all(self) -> str:
         by_sign: dict[int, list[str]] = {1: [], 0: [], -1: []}
         for name, advantage in self.advantages.items():
-            gap = f"difference {self.difference(advantage)}"
-            if advantage.sign:
-                gap = f"by {self._size(advantage)}, {advantage.fraction:.0%}"
+            theirs = self._number(self._mean(name))
             by_sign[advantage.sign].append(
-                f"{self.models[name].title} ({self._number(self._mean(name))}, {gap})"
+                f"{self.models[name].title} ({theirs}, {self._gap(advantage)})"
             )
         parts = []
         for sign, words in (
@@ -228,13 +226,20 @@ class TableComparison:
             return f"{mean} ± {(advantage.high - advantage.low) / 2:.{digits}f}"
         return f"{mean} ({advantage.low:+.{digits}f} to {advantage.high:+.{digits}f})"
 
-    def _size(self, advantage: Advantage) -> str:
-        """That of a difference beyond noise, without its sign."""
-        ends = sorted(map(abs, (advantage.low, advantage.high)))
-        low, high, mean = map(self._number, (*ends, abs(advantage.mean)))
+    def _gap(self, advantage: Advantage) -> str:
+        """The difference inside a sentence: without its sign where that is said."""
+        digits = self._digits
+        if advantage.sign:
+            low, high = sorted(map(abs, (advantage.low, advantage.high)))
+            gap = f"by {abs(advantage.mean):.{digits}f}"
+            ends = f"{low:.{digits}f} to {high:.{digits}f}"
+        else:
+            gap = f"difference {advantage.mean:+.{digits}f}"
+            ends = f"{advantage.low:+.{digits}f} to {advantage.high:+.{digits}f}"
         if self.is_over_splits:
-            return f"{mean} ± {self._number((advantage.high - advantage.low) / 2)}"
-        return f"{mean} ({low} to {high})"
+            gap += f" ± {(advantage.high - advantage.low) / 2:.{digits}f}"
+        gap += f", {advantage.fraction:.0%}" if advantage.sign else ""
+        return gap if self.is_over_splits else f"{gap}, 95% interval {ends}"
 
     @functools.cached_property
     def _digits(self) -> int:

@@ -62,7 +62,7 @@ def how_compared(found) -> str:
         )
     return text + (
         ". Cutaway uses part of the training rows for validation; scikit-learn's models have "
-        "their default options (200 trees in the forest) and train on all of them. Linear models "
+        "their default options and train on all of them. Linear models "
         "and the MLP get the rows as Cutaway encodes them; trees get numbers as they are and "
         "categories as such. Groups of rows are quarters of a number column or levels of a "
         "category; one is named only if its difference is significant after Bonferroni's "
