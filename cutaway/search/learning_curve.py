@@ -20,7 +20,8 @@ from cutaway.runs.baselines import import_sklearn
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.kinds.contract import NETWORK, Rivals
 from cutaway.search.paired import resampled_interval
-from cutaway.search.table_comparison import BUDGET, TableComparison, compare_table
+from cutaway.search.table_comparison import TableComparison
+from cutaway.search.table_fits import BUDGET, compare_table
 from cutaway.story.figures import png_of
 
 TEST = 0.25
