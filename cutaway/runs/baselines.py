@@ -33,9 +33,9 @@ def table_baselines(codes: int, words: int = 0) -> dict:
         words: number of columns with ids of words; they are the last ones.
     """
     return {
-        "linear": lambda task, seed: _encoded(_linear(task), codes, words),
-        "boosted trees": lambda task, seed: _encoded(_boosted(task, seed), 0, words),
-        "random forest": lambda task, seed: _encoded(_forest(task, seed), 0, words),
+        "linear": lambda task, seed: encoded(linear_model(task), codes, words),
+        "boosted trees": lambda task, seed: encoded(_boosted(task, seed), 0, words),
+        "random forest": lambda task, seed: encoded(_forest(task, seed), 0, words),
     }
 
 
@@ -49,14 +49,15 @@ def text_baselines() -> dict:
     return {"bag of words": _bag}
 
 
-def _linear(task):
+def linear_model(task):
+    """Ridge or LogisticRegression."""
     from sklearn.linear_model import LogisticRegression, Ridge
 
     return Ridge() if task == "regression" else LogisticRegression(max_iter=1000)
 
 
-def _encoded(model, codes: int, words: int):
-    """The model with one-hot encoding of codes, and TF-IDF of the words in the last columns."""
+def encoded(model, codes: int, words: int):
+    """A model with one-hot encoding of codes, and TF-IDF of the words in the last columns."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder
@@ -78,7 +79,7 @@ def _scaled_linear(task, seed):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(), _linear(task))
+    return make_pipeline(StandardScaler(), linear_model(task))
 
 
 def _boosted(task, seed):
@@ -99,7 +100,7 @@ def _forest(task, seed):
 def _bag(task, seed):
     from sklearn.pipeline import make_pipeline
 
-    return make_pipeline(_tf_idf(), _linear(task))
+    return make_pipeline(_tf_idf(), linear_model(task))
 
 
 def _tf_idf():

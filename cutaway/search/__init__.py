@@ -1,6 +1,7 @@
-"""Hyperparameter search, and learning curves beside other models."""
+"""Hyperparameter search, and comparison with other models."""
 
 from cutaway.search.hyperparameters import tune
 from cutaway.search.learning_curve import Comparison, compare
+from cutaway.search.table_comparison import TableComparison
 
-__all__ = ["Comparison", "compare", "tune"]
+__all__ = ["Comparison", "TableComparison", "compare", "tune"]

@@ -1,4 +1,4 @@
-"""compare: learning curves of a network, linear models and trees."""
+"""compare: a network beside other models, on splits of a table or by number of training rows."""
 
 import dataclasses
 import functools
@@ -19,11 +19,15 @@ from cutaway.runs import prepare
 from cutaway.runs.baselines import import_sklearn
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.kinds.contract import NETWORK, Rivals
+from cutaway.search.paired import resampled_interval
+from cutaway.search.table_comparison import TableComparison
+from cutaway.search.table_fits import BUDGET, compare_table
 from cutaway.story.figures import png_of
 
 TEST = 0.25
 MIN_ROWS = 20  # smallest training set
 ROWS_PER_CLASS = 5  # at least, in the smallest training set
+CURVE = 5  # sizes of a learning curve
 
 
 class Comparison:
@@ -47,25 +51,13 @@ class Comparison:
         self.path = None
 
     def interval(self, values) -> tuple:
-        """(means, half widths) over the last axis, the seeds: 95% intervals by Student's t.
+        """(means, half widths) over the last axis, the seeds; see paired.resampled_interval.
 
-        The random splits of different seeds overlap, so the variance of the mean is
-        s² (1/J + test rows / other rows) instead of s²/J. Nadeau & Bengio 2003, "Inference for the
-        generalization error", eq. 7. If the test set came with the data, it is s²/J.
+        If the test set came with the data, the splits are taken as independent.
         """
-        values = np.asarray(values, float)
-        seeds = values.shape[-1]
-        if seeds < 2:
-            return values.mean(axis=-1), np.full(values.shape[:-1], np.nan)
-        from scipy.stats import t
-
-        more = (
-            self.summary["test_rows"] / self.summary["pool_rows"]
-            if self.summary["redrawn"]
-            else 0.0
-        )
-        error = values.std(axis=-1, ddof=1) * math.sqrt(1 / seeds + more)
-        return values.mean(axis=-1), t.ppf(0.975, seeds - 1) * error
+        overlap = self.summary["test_rows"] / self.summary["pool_rows"]
+        redrawn = self.summary["redrawn"]
+        return resampled_interval(values, test_over_training=overlap if redrawn else 0.0)
 
     @property
     def rows(self):
@@ -180,25 +172,31 @@ def compare(
     target: str | None = None,
     *,
     kind: str | None = None,
-    sizes: int = 5,
+    sizes: int | None = None,
     seeds: int = 5,
+    seconds: float = BUDGET,
     out=None,
     on_size=None,
     **given,
-) -> Comparison:
-    """Train the network and other models on training sets of growing size.
+) -> Comparison | TableComparison:
+    """Train the network and other models on the same rows, and compare their scores.
 
-    The others are scikit-learn's; for pictures with boxes, other detectors.
+    Of a table all models are trained on the same random splits, with all their training rows, and
+    compared by log loss or RMSE; what trees are better at is told by groups of rows. With `sizes`,
+    and of all other data, the training sets grow: learning curves. The other models are
+    scikit-learn's; for pictures with boxes, other detectors.
 
-    Each seed splits the rows anew into a test set and the rest, from which the training sets are
-    sampled, the same for all models. The network uses part of its training set for validation, to
-    choose the epoch; the other models train on all of it.
+    For learning curves each seed splits the rows anew into a test set and the rest, from which the
+    training sets are sampled, the same for all models. The network uses part of its training set
+    for validation, to choose the epoch; the other models train on all of it.
 
     Args:
         data, target, kind: see runs.prepare; a table, labeled texts, images, recordings or time
             series, or pictures with boxes.
-        sizes: number of training-set sizes, evenly spaced on a log scale, up to all rows.
-        seeds: number of repetitions.
+        sizes: number of training-set sizes, evenly spaced on a log scale, up to all rows; None: of
+            a table no learning curve, otherwise 5.
+        seeds: number of repetitions, each with a split of its own.
+        seconds: of a table without `sizes`: no further split begins if it would end later.
         out: folder to write compare.html, compare.png and compare.json to; None writes nothing.
         on_size: function of (model, rows, seed, score), called after each training.
         given: options of the network's training; by default test=0.25.
@@ -212,7 +210,9 @@ def compare(
         >>> import cutaway as ct
         >>> print(ct.compare("students.csv", "passed"))                   # doctest: +SKIP
     """
-    expect_range(sizes, what="sizes", least=1)
+    if sizes is not None:
+        expect_range(sizes, what="sizes", least=1)
+    expect_range(seconds, what="seconds", above=0)
     expect_range(seeds, what="seeds", least=1)
     import_sklearn()
     if out is not None:
@@ -228,15 +228,23 @@ def compare(
             + ", ".join(name for name, kind in KINDS.items() if kind.is_compared),
             fix="for forecasts use cutaway train, which compares with the naive forecast",
         )
+    if base.kind == "table" and sizes is None:
+        again = functools.partial(_prepared, data, target, kind, given)
+        found = compare_table(
+            base, again, splits=seeds, seed=first, seconds=seconds, on_fit=on_size
+        )
+        if out is not None:
+            found.save(out)
+        return found
     rivals = _rivals_of(base)
     test = rivals.test
-    counts = _sizes(base, rivals, sizes)
+    counts = _sizes(base, rivals, CURVE if sizes is None else sizes)
     scores = {name: np.zeros((len(counts), seeds)) for name in rivals.models}
     tell = on_size or (lambda model, rows, seed, score: None)
     redrawn = True
     for s in range(seeds):
         if s:
-            base = prepare(data, target, kind=kind, seed=first + s, **given)
+            base = _prepared(data, target, kind, given, first + s)
             rivals = _rivals_of(base)
             redrawn = not np.array_equal(rivals.test, test)
         for k, n in enumerate(counts):
@@ -260,6 +268,10 @@ def compare(
     if out is not None:
         found.save(out)
     return found
+
+
+def _prepared(data, target, kind, given: dict, seed: int):
+    return prepare(data, target, kind=kind, seed=seed, **given)
 
 
 def _named(name: str) -> str:

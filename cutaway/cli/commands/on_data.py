@@ -230,8 +230,18 @@ def tune(
 def compare(
     data: SomeData = None,
     target: TargetColumn = None,
-    sizes: Annotated[int, typer.Option(help="Number of training-set sizes.")] = 5,
-    seeds: Annotated[int, typer.Option(help="Repetitions, each with its own seed.")] = 5,
+    sizes: Annotated[
+        int | None,
+        option(
+            "Learning curves over so many training-set sizes. [default: 5; of tables no learning "
+            "curve]"
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Repetitions, each with its own seed and split.")] = 5,
+    seconds: Annotated[
+        float | None,
+        option("Of tables: no further split begins if it would end later. [default: 100]"),
+    ] = None,
     out: Annotated[
         Path | None,
         option("Folder for report and plot. [default: a new one in runs/]", metavar="FOLDER"),
@@ -246,12 +256,26 @@ def compare(
     max_bytes: MaxBytes = None,
     as_json: Json = False,
 ) -> None:
-    """Compare the network with linear models and trees on training sets of growing size."""
+    """Compare the network with linear models and trees on your data.
+
+    Of a table, on repeated splits: which is better, by how much, and on which rows trees are. Of
+    other data, and with --sizes, on training sets of growing size.
+    """
     from cutaway.cli.compare import compare_command
 
     given = {"test": test, "epochs": epochs, **settings(fixed)}
     given = {name: value for name, value in given.items() if value is not None}
-    compare_command(data, target, kind, given, sizes=sizes, seeds=seeds, out=out, as_json=as_json)
+    compare_command(
+        data,
+        target,
+        kind,
+        given,
+        sizes=sizes,
+        seeds=seeds,
+        seconds=seconds,
+        out=out,
+        as_json=as_json,
+    )
 
 
 @example("cutaway bench photos --batch-size 64 --explain")

@@ -22,7 +22,7 @@ OF_PLAIN = (
 class TableOptions(ReadingOptions, TrainingOptions):
     """Training options for tables; None means a default that depends on the data.
 
-    The defaults gave the best scores on small and medium-sized tables (benchmarks/tables.py):
+    The defaults gave the best scores on small and medium-sized tables (benchmarks/tables):
     enough steps, and enough regularization.
 
     Attributes:
