@@ -6,12 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from cutaway.metrics import calibrated_error_range, expected_calibration_error
 from cutaway.search.ranks import mean_ranks
 from cutaway.search.table_protocol import FitRecord
 from cutaway.search.table_scores import (
     HIGHER_IS_BETTER,
-    calibrated_range,
-    calibration_error,
     main_score,
 )
 
@@ -148,7 +147,8 @@ def _pooled_block(fits, models) -> Block:
                 continue
             outputs = np.concatenate([record.outputs for record in records])
             truth = np.concatenate([record.truth for record in records])
-            error, (_, high) = calibration_error(outputs, truth), calibrated_range(outputs)
+            error = expected_calibration_error(outputs, truth)
+            _, high = calibrated_error_range(outputs)
             cells.append(f"{error:.4f}{'*' if error > high else ' '}")
         if any(cells):
             rows.append([data, *cells])

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import math
 import tempfile
 import warnings
@@ -13,16 +12,15 @@ import numpy as np
 from cutaway.data import stratified_split
 from cutaway.data.read import unpiped
 from cutaway.errors import DataError, OptionError, RunError, expect_range
-from cutaway.files import write_atomically
 from cutaway.metrics import regression_scores
 from cutaway.runs import prepare
 from cutaway.runs.baselines import import_sklearn
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.kinds.contract import NETWORK, Rivals
 from cutaway.search.paired import resampled_interval
+from cutaway.search.saved_comparison import save_comparison
 from cutaway.search.table_comparison import TableComparison
 from cutaway.search.table_fits import BUDGET, compare_table
-from cutaway.story.figures import png_of
 
 TEST = 0.25
 MIN_ROWS = 20  # smallest training set
@@ -146,13 +144,7 @@ class Comparison:
 
     def save(self, out) -> None:
         """Write compare.html, compare.png and compare.json into the folder `out`."""
-        out = Path(out)
-        write_atomically(out / "compare.png", png_of(self.plot()))
-        write_atomically(out / "compare.html", self.page().encode("utf-8", "backslashreplace"))
-        write_atomically(
-            out / "compare.json", (json.dumps(self.to_dict(), indent=1) + "\n").encode()
-        )
-        self.path = out
+        self.path = save_comparison(self, out)
 
     def _repr_html_(self):
         from cutaway.search.search_html import comparison_html

@@ -2,21 +2,18 @@
 
 import dataclasses
 import functools
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cutaway.errors import counted
-from cutaway.files import write_atomically
 from cutaway.search.paired import paired_interval, resampled_interval
 from cutaway.search.row_groups import GroupDifference, largest_difference
+from cutaway.search.saved_comparison import save_comparison
 from cutaway.search.table_models import TableModel
 from cutaway.search.table_protocol import FitRecord
 from cutaway.search.table_scores import main_score, row_losses
-from cutaway.story.figures import png_of
 
 ENOUGH = 3  # splits for an interval over splits; with fewer it is one over rows
 NAMES = {"cutaway": "Cutaway", "boosted": "boosted trees", "forest": "random forest"}
@@ -303,13 +300,7 @@ class TableComparison:
 
     def save(self, out) -> None:
         """Write compare.html, compare.png and compare.json into the folder `out`."""
-        out = Path(out)
-        write_atomically(out / "compare.png", png_of(self.plot()))
-        write_atomically(out / "compare.html", self.page().encode("utf-8", "backslashreplace"))
-        write_atomically(
-            out / "compare.json", (json.dumps(self.to_dict(), indent=1) + "\n").encode()
-        )
-        self.path = out
+        self.path = save_comparison(self, out)
 
     def _repr_html_(self):
         from cutaway.search.table_page import table_comparison_html

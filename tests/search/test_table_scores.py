@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from cutaway.search.paired import resampled_interval
-from cutaway.search.table_scores import calibrated_range, calibration_error, row_losses, scores_of
+from cutaway.search.table_scores import row_losses, scores_of
 
 RNG = np.random.default_rng(0)
 
@@ -37,23 +37,6 @@ def test_scores_of_values_are_scikit_learns():
     assert scores["rmse"] == pytest.approx(metrics.root_mean_squared_error(truth, found))
     assert scores["mae"] == pytest.approx(metrics.mean_absolute_error(truth, found))
     assert np.sqrt(row_losses("regression", truth, found).mean()) == pytest.approx(scores["rmse"])
-
-
-def test_the_calibration_error_is_the_weighted_gap_of_each_bin():
-    # confidences 0.62 and 0.64 share a bin, of which one is right; 0.9 is right: by hand
-    p = np.array([[0.62, 0.38], [0.64, 0.36], [0.1, 0.9]])
-    assert calibration_error(p, [0, 1, 1]) == pytest.approx((abs(1 - 1.26) + 0.1) / 3)
-
-
-def test_a_calibrated_predictor_is_in_its_range_and_one_that_is_too_sure_is_not():
-    inside = 0
-    for _ in range(20):
-        p, truth = drawn(200, 3)
-        low, high = calibrated_range(p, draws=300)
-        inside += low <= calibration_error(p, truth) <= high
-    assert inside >= 16  # 19 are expected
-    p, truth = drawn(2000, 3, sharpness=2.0)
-    assert calibration_error(p, truth) > calibrated_range(p, draws=300)[1]
 
 
 def test_a_class_without_a_test_row_leaves_the_auc_undefined():
