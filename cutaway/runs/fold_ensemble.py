@@ -16,7 +16,7 @@ from cutaway.runs import table_recipe
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.finished_run import Run
 from cutaway.runs.networks import loss_of
-from cutaway.train import MembersProgram, Program, Trainer
+from cutaway.train import EarlyStopping, MembersProgram, Program, Trainer
 
 
 class _ByRecipe(Experiment):
@@ -64,6 +64,27 @@ class MemberExperiment(_ByRecipe):
             precision=self.options.precision,
         )
         return Trainer(program)
+
+
+class AtRest(EarlyStopping):
+    """Keeps the weights with the lowest loss out of fold, of epochs with a low learning rate.
+
+    At a high one the weights are noisy, and the loss of one epoch is low by chance. The ends of
+    the cycles are trainings of different lengths, of which the best is kept.
+
+    Args:
+        rate: the highest learning rate at which the weights of an epoch are kept.
+        options: see EarlyStopping.
+    """
+
+    def __init__(self, rate: float, **options):
+        super().__init__(**options)
+        self.rate = rate
+
+    def on_epoch(self, trainer, row):
+        is_last = trainer.epoch == trainer.planned_epochs
+        if row["lr"] <= self.rate or (is_last and self.best_weights is None):
+            super().on_epoch(trainer, row)
 
 
 @dataclasses.dataclass
@@ -129,6 +150,9 @@ class CrossFittedExperiment(_ByRecipe):
             )
         finally:
             self.net.load_state_dict(program.ensemble().state_dict())
+
+    def make_stopping(self) -> AtRest:
+        return AtRest(table_recipe.REST * self.rate, patience=self.options.patience)
 
     def opened(self) -> MemberExperiment:
         held = self.dealt.held_out[:, 0] > 0

@@ -10,6 +10,7 @@ from cutaway.doctor.sources import plan_of
 from cutaway.errors import OptionError
 from cutaway.runs import TableOptions, prepare_table, table_recipe
 from cutaway.runs.explain import explain_row
+from cutaway.runs.fold_ensemble import CrossFittedExperiment
 from cutaway.train.resuming import INTERRUPTED
 
 RNG = np.random.default_rng(0)
@@ -26,22 +27,28 @@ FRAME = pl.DataFrame(
 OPTIONS = TableOptions(recipe="ensemble", epochs=4)
 
 
+def prepared(frame=FRAME, target="yes", options=OPTIONS) -> CrossFittedExperiment:
+    found = prepare_table(frame, target, options)
+    assert isinstance(found, CrossFittedExperiment)
+    return found
+
+
 def test_all_rows_train_and_each_is_held_out_from_as_many_networks_as_there_are_repeats():
-    experiment = prepare_table(FRAME, "yes", OPTIONS)
+    experiment = prepared()
     assert len(experiment.training) == len(experiment.validation) == ROWS
     np.testing.assert_array_equal(experiment.dealt.held_out.sum(axis=1), 2)
     assert "160 rows in 4 folds for 8 networks" in experiment.data_line
 
 
 def test_numbers_have_waves_and_categories_small_vectors():
-    spec = prepare_table(FRAME, "yes", OPTIONS).spec
+    spec = prepared().spec
     assert (spec["periodic"], spec["embeddings"]) == ([0, 1, 2], [[40, 8]])
     few = FRAME.with_columns(a=pl.Series(RNG.integers(0, 5, ROWS)).cast(pl.Float64))
-    assert prepare_table(few, "yes", OPTIONS).spec["periodic"] == [1, 2]
+    assert prepared(few, "yes", OPTIONS).spec["periodic"] == [1, 2]
 
 
 def test_the_networks_begin_at_the_base_rate():
-    experiment = prepare_table(FRAME, "yes", OPTIONS)
+    experiment = prepared()
     p = (FRAME["yes"] == "yes").mean()
     out = experiment.net(experiment.x[:5]).numpy()
     np.testing.assert_allclose(out, np.log(p / (1 - p)), rtol=1e-5)
@@ -50,7 +57,7 @@ def test_the_networks_begin_at_the_base_rate():
 
 
 def test_steps_are_as_large_in_wide_layers_as_in_narrow_ones_and_decay_does_not_follow():
-    net = prepare_table(FRAME, "yes", OPTIONS).net.members[0]
+    net = prepared().net.members[0]
     named = net.named_parameters()
     rates = {path: table_recipe.rate_of(path, p) for path, p in named.items()}
     decays = {path: table_recipe.decay_of(path, p) for path, p in named.items()}
@@ -62,7 +69,7 @@ def test_steps_are_as_large_in_wide_layers_as_in_narrow_ones_and_decay_does_not_
 
 
 def test_the_doctor_looks_at_the_first_network_and_the_rows_that_it_has():
-    experiment = prepare_table(FRAME, "yes", OPTIONS)
+    experiment = prepared()
     plan = plan_of(experiment)
     held = experiment.dealt.held_out[:, 0] > 0
     np.testing.assert_array_equal(plan.x, experiment.x[experiment.training[~held]])
@@ -81,19 +88,19 @@ def test_the_doctor_looks_at_the_first_network_and_the_rows_that_it_has():
 )
 def test_options_of_the_plain_network_are_refused(given, words):
     with pytest.raises(OptionError, match=words):
-        prepare_table(FRAME, "yes", TableOptions(recipe="ensemble", **given))
+        prepared(FRAME, "yes", TableOptions(recipe="ensemble", **given))
 
 
 def test_groups_stay_in_one_fold():
     frame = FRAME.with_columns(who=pl.Series(np.arange(ROWS) // 4))
     options = TableOptions(recipe="ensemble", split="group:who")
-    for numbers in prepare_table(frame, "yes", options).dealt.numbers:
+    for numbers in prepared(frame, "yes", options).dealt.numbers:
         assert all(len(set(numbers[4 * k : 4 * k + 4])) == 1 for k in range(ROWS // 4))
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    experiment = prepare_table(FRAME, "yes", TableOptions(recipe="ensemble", epochs=12))
+    experiment = prepared(FRAME, "yes", TableOptions(recipe="ensemble", epochs=12))
     return experiment, experiment.train(tmp_path_factory.mktemp("runs") / "run", progress=False)
 
 
@@ -130,8 +137,8 @@ def test_a_training_that_is_resumed_has_the_weights_of_one_that_was_not(trained,
             trainer.stop(INTERRUPTED)
 
     options = TableOptions(recipe="ensemble", epochs=12)
-    prepare_table(FRAME, "yes", options).train(tmp_path / "r", callbacks=[stop], progress=False)
-    experiment = prepare_table(FRAME, "yes", options)
+    prepared(FRAME, "yes", options).train(tmp_path / "r", callbacks=[stop], progress=False)
+    experiment = prepared(FRAME, "yes", options)
     run = experiment.train(tmp_path / "r", resume=True, progress=False)
     for path, values in whole.net.state_dict().items():
         np.testing.assert_array_equal(values, run.net.state_dict()[path])
@@ -140,10 +147,21 @@ def test_a_training_that_is_resumed_has_the_weights_of_one_that_was_not(trained,
 @pytest.mark.slow
 def test_numbers_are_predicted_with_intervals_from_rows_that_were_not_seen(tmp_path):
     frame = FRAME.with_columns(amount=pl.Series(5 + LOGIT + RNG.normal(size=ROWS))).drop("yes")
-    experiment = prepare_table(frame, "amount", TableOptions(recipe="ensemble", epochs=12))
+    experiment = prepared(frame, "amount", TableOptions(recipe="ensemble", epochs=12))
     run = experiment.train(tmp_path / "run", progress=False)
     scores = run.metrics
     assert scores["validation"]["mean_absolute_error"] > scores["train"]["mean_absolute_error"]
     found = run.predict(frame)[0]
     inside = found.filter(pl.col("amount").is_between(pl.col("lower"), pl.col("upper")))
     assert len(inside) >= 0.9 * ROWS
+
+
+@pytest.mark.slow
+def test_weights_are_kept_where_the_learning_rate_is_low(tmp_path):
+    experiment = prepared(FRAME, "yes", TableOptions(recipe="ensemble", epochs=40))
+    run = experiment.train(tmp_path / "run", progress=False)
+    rates = run.history["lr"]
+    resting = [k for k, rate in enumerate(rates) if rate <= 0.1 * 0.015]
+    losses = run.history["val_loss"]
+    assert 0 < len(resting) < 40
+    assert run.metrics["best_epoch"] == min(resting, key=losses.__getitem__) + 1
