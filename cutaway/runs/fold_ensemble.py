@@ -1,4 +1,4 @@
-"""Experiments whose networks are trained on different folds of the rows, and averaged."""
+"""Experiments with several networks that train together, on folds of the rows, and are averaged."""
 
 import copy
 import dataclasses
@@ -87,8 +87,81 @@ class AtRest(EarlyStopping):
             super().on_epoch(trainer, row)
 
 
+class EnsembleExperiment(_ByRecipe):
+    """An Experiment whose network is an Ensemble; its members train together on the same rows."""
+
+    net: Ensemble
+
+    def make_trainer(self) -> Trainer:
+        program = MembersProgram(
+            self.net.members,
+            loss=loss_of(self.spec),
+            optimizer=self.make_optimizer,
+            metrics=self.preprocessing.metric_functions(),
+            dropout_schedule=FlatCosine(self.steps),
+            precision=self.options.precision,
+        )
+        return Trainer(program)
+
+    def row_weights(self) -> dict[str, Any]:
+        """The weights of the rows and the validation rows, as arguments of Trainer.fit."""
+        validation = self.x[self.validation], take_rows(self.targets(), self.validation)
+        return {"validation": validation}
+
+    def _fit(self, trainer, inputs, y, callbacks, progress) -> None:
+        try:
+            trainer.fit(
+                *inputs,
+                **self.row_weights(),
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                callbacks=[*self.watchers(), self.probes, *callbacks],
+                seed=self.options.seed,
+                progress=progress,
+            )
+        finally:
+            self.net.load_state_dict(trainer.program.ensemble().state_dict())
+
+    def make_stopping(self) -> AtRest:
+        return AtRest(table_recipe.REST * self.rate, patience=self.options.patience)
+
+    def rows_of_first(self) -> tuple[np.ndarray, np.ndarray]:
+        """(training, validation) rows of the first network."""
+        return self.training, self.validation
+
+    def opened(self) -> MemberExperiment:
+        own: dict[str, Any] = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(Experiment)
+        }
+        own["net"] = copy.deepcopy(self.net.members[0])
+        own["training"], own["validation"] = self.rows_of_first()
+        found = MemberExperiment(**own)
+        if self.trainer is not None:
+            found.trainer = found.make_trainer()
+            for name in ("history", "epoch", "stopped", "seed", "batch_size", "callbacks"):
+                setattr(found.trainer, name, getattr(self.trainer, name))
+        return found
+
+    def unseen_outputs(self, net: Any) -> np.ndarray:
+        """(rows, outputs) of the network for each validation row, by members that did not see it.
+
+        Args:
+            net: the Ensemble.
+        """
+        return Trainer(net, loss=loss_of(self.spec)).predict(self.x[self.validation])
+
+    def calibrate(self, run: Run) -> None:
+        """One temperature for all members, if it lowers the validation loss; then intervals."""
+        if self.preprocessing.task in ("binary", "multiclass"):
+            logits = self.unseen_outputs(self.net)
+            temperature = fit_temperature(logits, self.y[self.validation])
+            for member in self.net.members:
+                divide_outputs(member, temperature)
+        super().calibrate(run)
+
+
 @dataclasses.dataclass
-class CrossFittedExperiment(_ByRecipe):
+class CrossFittedExperiment(EnsembleExperiment):
     """An Experiment whose network is an Ensemble, each member trained on all folds but one.
 
     Each row is thus predicted by members that did not train on it. The scores that are called
@@ -122,59 +195,15 @@ class CrossFittedExperiment(_ByRecipe):
             f"{folds.networks} networks, each row predicted by {by} not seen it"
         )
 
-    def make_trainer(self) -> Trainer:
-        program = MembersProgram(
-            self.net.members,
-            loss=loss_of(self.spec),
-            optimizer=self.make_optimizer,
-            metrics=self.preprocessing.metric_functions(),
-            dropout_schedule=FlatCosine(self.steps),
-            precision=self.options.precision,
-        )
-        return Trainer(program)
+    def row_weights(self) -> dict[str, Any]:
+        x, y = super().row_weights()["validation"]
+        return {"weights": self.dealt.trained_on, "validation": (x, y, self.dealt.held_out)}
 
-    def _fit(self, trainer, inputs, y, callbacks, progress) -> None:
-        folds, program = self.dealt, trainer.program
-        x, targets = self.x[self.training], take_rows(y, self.training)
-        try:
-            trainer.fit(
-                x,
-                targets,
-                weights=folds.trained_on,
-                validation=(x, targets, folds.held_out),
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                callbacks=[*self.watchers(), self.probes, *callbacks],
-                seed=self.options.seed,
-                progress=progress,
-            )
-        finally:
-            self.net.load_state_dict(program.ensemble().state_dict())
-
-    def make_stopping(self) -> AtRest:
-        return AtRest(table_recipe.REST * self.rate, patience=self.options.patience)
-
-    def opened(self) -> MemberExperiment:
+    def rows_of_first(self) -> tuple[np.ndarray, np.ndarray]:
         held = self.dealt.held_out[:, 0] > 0
-        own: dict[str, Any] = {
-            **{f.name: getattr(self, f.name) for f in dataclasses.fields(Experiment)},
-            "net": copy.deepcopy(self.net.members[0]),
-            "training": self.training[~held],
-            "validation": self.training[held],
-        }
-        found = MemberExperiment(**own)
-        if self.trainer is not None:
-            found.trainer = found.make_trainer()
-            for name in ("history", "epoch", "stopped", "seed", "batch_size", "callbacks"):
-                setattr(found.trainer, name, getattr(self.trainer, name))
-        return found
+        return self.training[~held], self.training[held]
 
-    def unseen_outputs(self, net) -> np.ndarray:
-        """(rows, outputs) of each training row: the mean over the members that did not see it.
-
-        Args:
-            net: the Ensemble.
-        """
+    def unseen_outputs(self, net: Any) -> np.ndarray:
         total: np.ndarray | None = None
         for member, held in zip(net.members, self.dealt.held_out.T, strict=True):
             rows = np.flatnonzero(held)
@@ -194,15 +223,6 @@ class CrossFittedExperiment(_ByRecipe):
         unseen, rows = self.outputs(run, self.training), self.training
         found["validation"] = self.preprocessing.score(self.y[rows], unseen, self.x[rows])
         return found
-
-    def calibrate(self, run: Run) -> None:
-        """One temperature for all members, if it lowers the loss out of fold; then intervals."""
-        if self.preprocessing.task in ("binary", "multiclass"):
-            logits = self.unseen_outputs(self.net)
-            temperature = fit_temperature(logits, self.y[self.training])
-            for member in self.net.members:
-                divide_outputs(member, temperature)
-        super().calibrate(run)
 
 
 def divide_outputs(net, temperature: float) -> None:

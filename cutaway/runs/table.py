@@ -18,7 +18,7 @@ from cutaway.nn import seed
 from cutaway.runs import table_recipe
 from cutaway.runs.experiment import IN_MEMORY, Experiment, write_report
 from cutaway.runs.finished_run import Run
-from cutaway.runs.fold_ensemble import CrossFittedExperiment
+from cutaway.runs.fold_ensemble import CrossFittedExperiment, EnsembleExperiment
 from cutaway.runs.interval import interval_json, stored_interval
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.table import TableOptions
@@ -210,7 +210,8 @@ def prepare_table(
         target=target,
     )
     is_ensemble = table_recipe.is_chosen(options, len(arrays.rows))
-    if is_ensemble:
+    deals_out = is_ensemble and table_recipe.deals_out(options)
+    if deals_out:
         split = split.without_validation()
     training, validation = split.training, split.validation
     if split.unused is not None:
@@ -228,7 +229,7 @@ def prepare_table(
         y=None if whole.task == "regression" else arrays.targets,
         training=training,
         held_out={
-            **({"validation": validation} if options.validation and not is_ensemble else {}),
+            **({"validation": validation} if options.validation and not deals_out else {}),
             "test": split.test,
         },
     )
@@ -237,11 +238,15 @@ def prepare_table(
     arrays = preprocessing.transform(frame)
     test_set, test_notes = make_test_set(arrays.x, arrays.targets, split.test, "rows")
     seed(options.seed)
-    if is_ensemble:
+    make: Callable
+    if deals_out:
         groups = None if split.groups is None else split.groups[training]
         folds = table_recipe.deal(arrays.targets[training], whole.task, options.seed, groups)
         spec = table_recipe.network(preprocessing, arrays.x[training], folds.networks)
-        make: Callable = functools.partial(CrossFittedExperiment, folds=folds)
+        make = functools.partial(CrossFittedExperiment, folds=folds)
+    elif is_ensemble:
+        spec = table_recipe.network(preprocessing, arrays.x[training], table_recipe.MEMBERS)
+        make = EnsembleExperiment
     else:
         spec, make = table_spec(options, preprocessing), Experiment
     net = build_network(spec)

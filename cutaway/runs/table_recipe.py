@@ -10,7 +10,6 @@ import numpy as np
 from cutaway.data import Folds, TablePreprocessing
 from cutaway.data.encoders import Number
 from cutaway.data.target import Target
-from cutaway.errors import OptionError
 from cutaway.nn import Ensemble, Linear, initialize_on
 from cutaway.optim import AdamW, CosineCycles, FlatCosine
 from cutaway.runs.networks import DEFAULT_LOSSES
@@ -19,6 +18,7 @@ ENSEMBLE = "ensemble"
 
 TINY = 100  # with fewer rows the plain network is trained
 FOLDS, MANY = 4, 20_000  # rows from which they are dealt out once, not twice
+MEMBERS = 4  # networks where rows are not dealt out
 WORD_FEATURES = 16  # size of a word's vector
 HIDDEN = (128, 128)
 ACTIVATION = "selu"
@@ -41,16 +41,18 @@ def is_chosen(options, rows: int) -> bool:
         options: TableOptions.
         rows: of the table, with a target.
     """
-    rule = (options.split or "random").partition(":")[0]
-    if options.recipe == ENSEMBLE and rule not in ("random", "group"):
-        raise OptionError(
-            f"the recipe ensemble with split={options.split!r}",
-            expected="rows that may be dealt out at random, or by groups",
-            fix="choose the recipe plain, or omit the split",
-        )
     if options.recipe is not None:
         return options.recipe == ENSEMBLE
     return False  # until it is measured
+
+
+def deals_out(options) -> bool:
+    """Whether rows may be dealt into folds: not where the split has an order, or is a list.
+
+    Args:
+        options: TableOptions.
+    """
+    return (options.split or "random").partition(":")[0] in ("random", "group")
 
 
 def deal(y, task: str, seed: int, groups=None) -> Folds:

@@ -79,16 +79,9 @@ def test_the_doctor_looks_at_the_first_network_and_the_rows_that_it_has():
         np.testing.assert_array_equal(values, first[path])
 
 
-@pytest.mark.parametrize(
-    "given, words",
-    [
-        ({"layers": (8,)}, "the recipe ensemble with layers"),
-        ({"split": "time:a"}, "the recipe ensemble with split='time:a'"),
-    ],
-)
-def test_options_of_the_plain_network_are_refused(given, words):
-    with pytest.raises(OptionError, match=words):
-        prepared(FRAME, "yes", TableOptions(recipe="ensemble", **given))
+def test_options_of_the_plain_network_are_refused():
+    with pytest.raises(OptionError, match="the recipe ensemble with layers"):
+        TableOptions(recipe="ensemble", layers=(8,))
 
 
 def test_groups_stay_in_one_fold():
@@ -165,3 +158,14 @@ def test_weights_are_kept_where_the_learning_rate_is_low(tmp_path):
     losses = run.history["val_loss"]
     assert 0 < len(resting) < 40
     assert run.metrics["best_epoch"] == min(resting, key=losses.__getitem__) + 1
+
+
+@pytest.mark.slow
+def test_with_a_split_by_time_all_networks_train_on_the_earlier_rows(tmp_path):
+    options = TableOptions(recipe="ensemble", epochs=8, split="time:a")
+    experiment = prepare_table(FRAME, "yes", options)
+    assert len(experiment.training) == 128
+    run = experiment.train(tmp_path / "run", progress=False)
+    labels = (FRAME["yes"] == "yes").to_numpy().astype(int)[experiment.validation]
+    p = run.outputs(experiment.x[experiment.validation])[np.arange(32), labels]
+    assert run.metrics["validation"]["log_loss"] == pytest.approx(-np.log(p).mean(), rel=1e-5)
