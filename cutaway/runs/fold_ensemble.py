@@ -9,7 +9,7 @@ import numpy as np
 
 from cutaway.data import Folds
 from cutaway.metrics.calibration import fit_temperature
-from cutaway.nn import Ensemble, Linear
+from cutaway.nn import Ensemble
 from cutaway.nn.trees import take_rows
 from cutaway.optim import AdamW, FlatCosine
 from cutaway.runs import table_recipe
@@ -52,7 +52,7 @@ class _ByRecipe(Experiment):
 
 
 class MemberExperiment(_ByRecipe):
-    """One network of a CrossFittedExperiment, by itself, with the folds that it has not seen."""
+    """One network of an EnsembleExperiment, by itself, with the rows that it is trained on."""
 
     def make_trainer(self) -> Trainer:
         program = Program(
@@ -227,6 +227,5 @@ class CrossFittedExperiment(EnsembleExperiment):
 
 def divide_outputs(net, temperature: float) -> None:
     """Divide what a network returns by a number: the weights and the bias of its last layer."""
-    last = [m for m in net.modules().values() if isinstance(m, Linear)][-1]
-    for parameter in last.parameters():
+    for parameter in table_recipe.last_layer(net).parameters():
         parameter.data = parameter.data / temperature

@@ -209,7 +209,7 @@ def prepare_table(
         total=total,
         target=target,
     )
-    is_ensemble = table_recipe.is_chosen(options, len(arrays.rows))
+    is_ensemble = options.recipe == "ensemble"
     deals_out = is_ensemble and table_recipe.deals_out(options)
     if deals_out:
         split = split.without_validation()

@@ -10,13 +10,10 @@ import numpy as np
 from cutaway.data import Folds, TablePreprocessing
 from cutaway.data.encoders import Number
 from cutaway.data.target import Target
-from cutaway.nn import Ensemble, Linear, initialize_on
+from cutaway.nn import Ensemble, Linear, Module, initialize_on
 from cutaway.optim import AdamW, CosineCycles, FlatCosine
 from cutaway.runs.networks import DEFAULT_LOSSES
 
-ENSEMBLE = "ensemble"
-
-TINY = 100  # with fewer rows the plain network is trained
 FOLDS, MANY = 4, 20_000  # rows from which they are dealt out once, not twice
 MEMBERS = 4  # networks where rows are not dealt out
 WORD_FEATURES = 16  # size of a word's vector
@@ -32,18 +29,6 @@ FEW_VALUES = 12  # a column of numbers with as many values or fewer has no waves
 BATCH = 256
 STEPS, LEAST_EPOCHS, MOST_EPOCHS = 2500, 40, 256
 INITIAL_ROWS = 1024  # on which weights are drawn
-
-
-def is_chosen(options, rows: int) -> bool:
-    """Whether the ensemble is trained, not the plain network.
-
-    Args:
-        options: TableOptions.
-        rows: of the table, with a target.
-    """
-    if options.recipe is not None:
-        return options.recipe == ENSEMBLE
-    return False  # until it is measured
 
 
 def deals_out(options) -> bool:
@@ -126,9 +111,14 @@ def initialize(net: Ensemble, x: np.ndarray, rows: TablePreprocessing) -> None:
     sample = x[np.linspace(0, len(x) - 1, min(len(x), INITIAL_ROWS)).astype(int)]
     for member in net.members:
         initialize_on(member, sample, zero_last=True)
-        last = [m for m in member.modules().values() if isinstance(m, Linear)][-1]
+        last = last_layer(member)
         assert last.bias is not None  # an MLP has them
         last.bias.data = last.bias.data + bias
+
+
+def last_layer(net: Module) -> Linear:
+    """The last Linear of a member, which gives its outputs."""
+    return [m for m in net.modules().values() if isinstance(m, Linear)][-1]
 
 
 def rate(task: str) -> float:

@@ -26,7 +26,7 @@ class MembersProgram(Program):
     The members see the same batches, each through its own weights, optimizer slots and dropout. In
     the compiled step they are one axis more: as long as a core waits for memory and for the next
     operation, several small networks take little longer than one. With weights of the rows
-    (rows, members) each member trains on rows of its own, see `CrossFitting`.
+    (rows, members) each member trains on rows of its own, see data.Folds.
 
     While it trains, each Variable of `net` holds the values of all members along its first axis;
     `opened` shows one of them, and `ensemble` returns them as ordinary networks.
@@ -113,13 +113,10 @@ class MembersProgram(Program):
     # a step
 
     def step(self, x, y) -> dict[str, Tensor]:
-        if self._looking.member is not None:
-            return super().step(x, targets_of(y, self._looking.member))
-
         def one(k):
             return super(MembersProgram, self).step(x, targets_of(y, k))
 
-        return self._stepped(one)
+        return self._stepped(one) if self._looking.member is None else one(self._looking.member)
 
     def accumulated_step(self, batch_of, parts) -> dict[str, Tensor]:
         def one(k):
@@ -129,7 +126,7 @@ class MembersProgram(Program):
 
             return super(MembersProgram, self).accumulated_step(own_batch, parts)
 
-        return self._stepped(one)
+        return self._stepped(one) if self._looking.member is None else one(self._looking.member)
 
     def terms(self, x, y) -> dict[str, Tensor]:
         return super().terms(x, targets_of(y, self._looking.member or 0))

@@ -31,8 +31,9 @@ class MembersEvaluator(Evaluator):
         weights = weights_of(rows.y)
         if weights is None or weights.ndim == 1:
             return super().arguments(rows)
-        places, counts = scored_places(np.asarray(weights)[rows.indices], batch_rows(rows.x))
-        scored = np.flatnonzero(np.asarray(weights)[rows.indices].any(axis=1))
+        own = np.asarray(weights)[rows.indices]
+        places, counts = scored_places(own, batch_rows(rows.x))
+        scored = np.flatnonzero(own.any(axis=1))
         return rows.indices[places], counts, rows.indices[scored], rows.x, rows.y
 
     @no_grad()

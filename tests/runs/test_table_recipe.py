@@ -11,6 +11,7 @@ from cutaway.errors import OptionError
 from cutaway.runs import TableOptions, prepare_table, table_recipe
 from cutaway.runs.explain import explain_row
 from cutaway.runs.fold_ensemble import CrossFittedExperiment
+from cutaway.studio.origins.from_data import subject_of_experiment
 from cutaway.train.resuming import INTERRUPTED
 
 RNG = np.random.default_rng(0)
@@ -169,3 +170,11 @@ def test_with_a_split_by_time_all_networks_train_on_the_earlier_rows(tmp_path):
     labels = (FRAME["yes"] == "yes").to_numpy().astype(int)[experiment.validation]
     p = run.outputs(experiment.x[experiment.validation])[np.arange(32), labels]
     assert run.metrics["validation"]["log_loss"] == pytest.approx(-np.log(p).mean(), rel=1e-5)
+
+
+def test_the_studio_opens_the_first_network_on_the_rows_that_it_has():
+    experiment = prepared()
+    subject = subject_of_experiment(experiment)
+    held = experiment.dealt.held_out[:, 0] > 0
+    np.testing.assert_array_equal(subject.training, experiment.training[~held])
+    assert not subject.program.members

@@ -10,7 +10,7 @@ from cutaway.runs.options.tabular import ReadingOptions
 from cutaway.runs.space import Choice, Integer
 
 TARGET = "depends on the target"
-RECIPES = ("ensemble", "plain")
+RECIPES = ("plain", "ensemble")
 # what the ensemble decides itself
 OF_PLAIN = (
     *("layers", "activation", "init", "loss", "optimizer", "lr", "schedule"),
@@ -32,9 +32,8 @@ class TableOptions(ReadingOptions, TrainingOptions):
         init: name of the weight initializer.
         task: "binary", "multiclass" or "regression".
         ignore: columns to ignore.
-        recipe: "ensemble", several networks on different folds of the rows, see runs.table_recipe;
-            "plain", one small network; None: the ensemble, but for tiny tables, and where `layers`
-            or other options are given that belong to the plain network.
+        recipe: "plain", one small network; or "ensemble", several networks on different folds of
+            the rows, see runs.table_recipe, which decides itself what OF_PLAIN names.
         others: see ReadingOptions and TrainingOptions.
     """
 
@@ -52,14 +51,13 @@ class TableOptions(ReadingOptions, TrainingOptions):
         (), Flag("Columns to ignore.", TABLES, metavar="COLUMN,...", parse=parse_names)
     )
 
-    recipe: str | None = option(
-        None,
+    recipe: str = option(
+        "plain",
         Flag(
-            "ensemble (several networks on different folds of the rows, averaged) or plain (one "
-            "small network).",
+            "plain (one small network) or ensemble (several networks on different folds of the "
+            "rows, averaged).",
             TABLES,
             metavar="NAME",
-            default="ensemble, plain for tiny tables or with options of the plain network",
         ),
     )
 
@@ -77,15 +75,14 @@ class TableOptions(ReadingOptions, TrainingOptions):
         expect_choice(self.init, INITIALIZERS, what="init")
         if self.task is not None:
             expect_choice(self.task, TASKS, what="task")
-        if self.recipe is not None:
-            expect_choice(self.recipe, RECIPES, what="recipe")
-            given = self.of_plain()
-            if self.recipe == "ensemble" and given:
-                raise OptionError(
-                    f"the recipe ensemble with {', '.join(given)}",
-                    expected="options that it leaves open: epochs, batch_size, patience, ...",
-                    fix="omit them, or choose the recipe plain",
-                )
+        expect_choice(self.recipe, RECIPES, what="recipe")
+        given = self.of_plain()
+        if self.recipe == "ensemble" and given:
+            raise OptionError(
+                f"the recipe ensemble with {', '.join(given)}",
+                expected="options that it leaves open: epochs, batch_size, patience, ...",
+                fix="omit them, or choose the recipe plain",
+            )
 
     def of_plain(self) -> list[str]:
         """The names of options that were given and belong to the plain network alone."""

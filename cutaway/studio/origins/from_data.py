@@ -97,7 +97,11 @@ class LanguageSubject(DataSubject):
 
 
 def subject_of_experiment(experiment: Experiment) -> DataSubject:
-    """The Subject of data that were prepared; the experiment's network is what is trained."""
+    """The Subject of data that were prepared; the experiment's network is what is trained.
+
+    Of an ensemble the first one, on the rows that it has.
+    """
+    experiment = experiment.opened()
     rows = experiment.preprocessing
     y = experiment.targets()
     inputs, _ = experiment.fit_inputs(y)
