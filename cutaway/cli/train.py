@@ -213,6 +213,7 @@ def _show_result(experiment, run) -> None:
     watched = score_in_words(monitor.removeprefix("val_"))
     rows = "validation" if experiment.has_validation else "training"
     best = f"{'lowest' if monitor == 'val_loss' else 'highest'} {rows} {watched}"
+    best += experiment.kept_among
     if metrics["best_epoch"] is None:
         console.print("Kept the weights of the last epoch")
     else:

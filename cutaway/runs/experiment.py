@@ -187,6 +187,11 @@ class Experiment:
         return f"{self.options.optimizer}, lr {self.rate:g}"
 
     @property
+    def kept_among(self) -> str:
+        """Among which epochs the best weights are chosen, in words; "": among all."""
+        return ""
+
+    @property
     def batch_size(self) -> int:
         return self.options.batch(self.training_rows)
 
@@ -552,6 +557,7 @@ class Experiment:
             history=run.history,
             probes=run.probes,
             best_epoch=run.metrics["best_epoch"],
+            kept_among=self.kept_among,
             metrics=run.metrics,
             examples=rows.examples,
             target=self.target,

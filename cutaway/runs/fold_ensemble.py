@@ -31,6 +31,10 @@ class _ByRecipe(Experiment):
         return f"adamw, lr {self.rate:g} in {table_recipe.CYCLES} cycles"
 
     @property
+    def kept_among(self) -> str:
+        return " among the epochs at a low learning rate"
+
+    @property
     def epochs(self) -> int:
         if self.options.epochs is not None:
             return self.options.epochs

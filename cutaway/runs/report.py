@@ -58,6 +58,7 @@ class ReportData:
         headings, columns: of the table about the data; see Preprocessing.summary_rows.
         notes: messages about the data.
         net, history, best_epoch, metrics: of the run.
+        kept_among: among which epochs the best was chosen; see Experiment.kept_among.
         probes: frame of layer statistics, or None; see train.Probes.
         examples: what an example is, in the plural.
         input_shape: of one example.
@@ -108,6 +109,7 @@ class ReportData:
     remarks: list[Remark] = dataclasses.field(default_factory=list)
     doctor: str = ""
     explain: str = ""
+    kept_among: str = ""
     first_columns: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -315,8 +317,8 @@ def _learning(data):
         where = f" on {escape(metrics['device'])}, {metrics['precision']}"
     why = f" Stopped: {escape(metrics['stopped'])}." if metrics.get("stopped") else ""
     best = (
-        f" The weights of epoch {data.best_epoch}, the best on the validation {data.examples}, "
-        "were kept."
+        f" The weights of epoch {data.best_epoch}, the best on the validation {data.examples}"
+        f"{escape(data.kept_among)}, were kept."
         if data.best_epoch
         else ""
     )

@@ -159,6 +159,8 @@ def test_weights_are_kept_where_the_learning_rate_is_low(tmp_path):
     losses = run.history["val_loss"]
     assert 0 < len(resting) < 40
     assert run.metrics["best_epoch"] == min(resting, key=losses.__getitem__) + 1
+    page = experiment.page(run, "cutaway train")
+    assert "the best on the validation rows among the epochs at a low learning rate" in page
 
 
 @pytest.mark.slow
