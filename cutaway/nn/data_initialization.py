@@ -11,6 +11,7 @@ from cutaway.nn.modes import in_mode, replacing
 from cutaway.nn.module import Module
 from cutaway.nn.random import generator
 from cutaway.nn.units import assign_arrays
+from cutaway.runtime import cache_programs_by_default
 
 CORNERS = 5  # rows whose pre-activations a bias is mixed from: "he+5"
 
@@ -52,6 +53,7 @@ def initialize_on(net: Module, x, *, biases: bool = True, zero_last: bool = Fals
         >>> float((x @ net[0].weight.numpy()).std(axis=0).round(3).max())
         1.0
     """
+    cache_programs_by_default()  # every operation is a small program
     fitted: dict[int, Linear] = {}  # in the order of their latest calls
     layers = [m for m in net.modules().values() if isinstance(m, Linear)]
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import jax
 
+from cutaway.ops.keep_mask import keep_mask
+
 
 class _Thread(threading.local):
     factor: Any = None
@@ -52,5 +54,5 @@ def survivors(key, p: float, shape, dtype) -> jax.Array:
         p: the layer's rate, in [0, 1).
     """
     rate = p if _thread.factor is None else p * _thread.factor
-    kept = jax.random.bernoulli(key, 1 - rate, shape)
+    kept = keep_mask(key, rate, shape)
     return (kept.astype(dtype) / (1 - rate)).astype(dtype)

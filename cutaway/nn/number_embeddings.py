@@ -59,8 +59,15 @@ class ColumnLinear(Module):
                 expected=f"(batch, {columns}, {in_features}): columns, and numbers of each",
                 fix="build the layer with the sizes of its input",
             )
-        by_column = x.transpose(1, 0, 2) @ self.weight  # (columns, batch, out_features)
-        return by_column.transpose(1, 0, 2) + self.bias
+        return self.of_columns(x.transpose(1, 2, 0))
+
+    def of_columns(self, x):
+        """y for x of shape (columns, in_features, batch).
+
+        With the rows last, the products are wide ones, which take half the time on a CPU.
+        """
+        by_column = self.weight.transpose(0, 2, 1) @ x  # (columns, out_features, batch)
+        return by_column.transpose(2, 0, 1) + self.bias
 
     def describe(self):
         return ", ".join(map(str, self.weight.shape))
@@ -83,6 +90,10 @@ class _NumberEmbedding(Module):
 
     def encode(self, x):
         """The features of each column that the linear map reads: (batch, features, numbers)."""
+        return self._encoded(x.transpose(1, 0)[:, None]).transpose(2, 0, 1)
+
+    def _encoded(self, x):
+        """The same as (features, numbers, batch), of x as (features, 1, batch)."""
         raise NotImplementedError
 
     def forward(self, x):
@@ -96,7 +107,8 @@ class _NumberEmbedding(Module):
             )
         if not jnp.issubdtype(x.dtype, jnp.floating):
             x = x.astype(self.linear.weight.dtype)
-        y = self.linear(self.encode(x))  # (batch, features, width)
+        y = self.linear.of_columns(self._encoded(x.transpose(1, 0)[:, None]))
+        # y: (batch, features, width)
         if self.activation is not None:
             y = self.activation(y)
         if self.keeps_input:
@@ -172,9 +184,9 @@ class PeriodicEmbedding(_NumberEmbedding):
         self.activation = _made(activation, type(self).__name__)
         self.keeps_input = keeps_input
 
-    def encode(self, x):
-        turns = x[..., None] * self.frequency + self.phase * (1 / (2 * math.pi))
-        return ops.cos_turns(turns)  # (batch, features, frequencies)
+    def _encoded(self, x):
+        phase = self.phase * (1 / (2 * math.pi))
+        return ops.cos_turns(x * self.frequency[..., None] + phase[..., None])
 
     def _describe_encoding(self):
         return f"frequencies={self.frequency.shape[1]}"
@@ -233,10 +245,9 @@ class SineCosineEmbedding(_NumberEmbedding):
         self.activation = _made(activation, type(self).__name__)
         self.keeps_input = keeps_input
 
-    def encode(self, x):
-        turns = x[..., None] * self.frequency
-        waves = [ops.sin_turns(turns), ops.cos_turns(turns)]
-        return ops.concatenate(waves, axis=2)  # (batch, features, 2 · frequencies)
+    def _encoded(self, x):
+        turns = x * self.frequency[..., None]
+        return ops.concatenate([ops.sin_turns(turns), ops.cos_turns(turns)], axis=1)
 
     def _describe_encoding(self):
         return f"frequencies={self.frequency.shape[1]}"
@@ -315,9 +326,9 @@ class PiecewiseLinearEmbedding(_NumberEmbedding):
         self.activation = _made(activation, type(self).__name__)
         self.keeps_input = keeps_input
 
-    def encode(self, x):
-        position = (x[..., None] - self.start) * self.slope  # (batch, features, bins)
-        return ops.minimum(ops.maximum(position, self.lowest), self.highest)
+    def _encoded(self, x):
+        position = (x - self.start[..., None]) * self.slope[..., None]
+        return ops.minimum(ops.maximum(position, self.lowest[..., None]), self.highest[..., None])
 
     def _describe_encoding(self):
         return f"bins={self.start.shape[1]}"

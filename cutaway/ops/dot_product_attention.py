@@ -15,7 +15,6 @@ References:
 
 import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -25,6 +24,7 @@ from cutaway.errors import OptionError, ShapeError, expect_range
 from cutaway.ops import fused_attention
 from cutaway.ops.activations import softmax
 from cutaway.ops.elementwise import where
+from cutaway.ops.keep_mask import keep_mask
 from cutaway.ops.precision import product
 from cutaway.ops.shapes import reshape, transpose
 
@@ -61,7 +61,7 @@ def attention(q, k, v, *, num_heads=1, mask=None, causal=False, dropout=0.0, key
                 expected="a JAX key",
                 fix="for example key=jax.random.PRNGKey(0)",
             )
-        kept = jax.random.bernoulli(key, 1 - dropout, weights.shape)
+        kept = keep_mask(key, dropout, weights.shape)
     out = _product(_dropped(weights, kept, dropout), split_heads(v, num_heads))
     return merge_heads(out), (weights, kept)
 
