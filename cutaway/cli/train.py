@@ -24,6 +24,7 @@ from cutaway.runs import KINDS, prepare, write_report
 from cutaway.runs.preprocessing import score_in_words
 from cutaway.runs.report import Remark
 from cutaway.runs.run_folder import RunFolder
+from cutaway.runs.validation_kind import scores_of_sets
 from cutaway.runs.worth_seeing import worth_seeing
 from cutaway.runtime import device, distributed
 from cutaway.train.loggers import LOGGERS
@@ -189,7 +190,7 @@ def _show_network(experiment) -> None:
         name = "-".join(map(str, sizes))
     if name == "table_ensemble":
         sizes = [len(experiment.preprocessing.features), *spec["layers"], spec["outputs"]]
-        name = f"{spec['members']} times {'-'.join(map(str, sizes))}, averaged"
+        name = f"ensemble of {spec['members']} networks {'-'.join(map(str, sizes))}"
     if name == "transfer":
         name = f"head on {spec['from']}"
     steps = math.ceil(experiment.training_rows / experiment.batch_size)
@@ -211,14 +212,15 @@ def _show_result(experiment, run) -> None:
     console.print(f"{epochs} in {metrics['seconds']:.1f} s{escape(why)}")
     monitor = experiment.options.MONITOR
     watched = score_in_words(monitor.removeprefix("val_"))
-    rows = "validation" if experiment.has_validation else "training"
-    best = f"{'lowest' if monitor == 'val_loss' else 'highest'} {rows} {watched}"
+    kind = experiment.validation_kind.adjective
+    best = f"{'lowest' if monitor == 'val_loss' else 'highest'} {kind} {watched}"
     best += experiment.kept_among
     if metrics["best_epoch"] is None:
         console.print("Kept the weights of the last epoch")
     else:
         console.print(f"Kept the weights of epoch {metrics['best_epoch']} ({best})")
-        print_notes([note for note in [overfits(run.history.rows, metrics["best_epoch"])] if note])
+        rises = overfits(run.history.rows, metrics["best_epoch"])
+        print_notes([rises] if rises and not experiment.has_cycles else [])
     if "waited_for_data" in metrics:
         console.print(f"Waiting for data: {metrics['waited_for_data']:.1%} of the time")
     if experiment.stream is not None:
@@ -227,18 +229,13 @@ def _show_result(experiment, run) -> None:
     if warning:
         console.print(f"\n[yellow]{escape(warning)}[/]")
     console.print(f"\n{headline(experiment, metrics['validation'])}")
-    sets = {"training": "train", "validation": "validation", "test": "test"}
-    print_scores({name: metrics[key] for name, key in sets.items() if key in metrics})
+    print_scores(scores_of_sets(metrics))
 
 
 def headline(experiment, scores: dict) -> str:
     """The main validation score beside that of the baseline, in one sentence."""
     target = f"[bold]{escape(experiment.target)}[/]"
-    found = experiment.preprocessing.headline(scores, target, experiment.validation_rows)
-    before, after = found.before, found.after
-    if not experiment.has_validation:  # the scores are those of the rows that trained
-        before, after = (
-            before.replace("Validation", "Training"),
-            after.replace("validation", "training"),
-        )
-    return f"{before}[bold green]{found.score}[/]{after}"
+    found = experiment.preprocessing.headline(
+        scores, target, experiment.validation_rows, experiment.validation_kind
+    )
+    return f"{found.before}[bold green]{found.score}[/]{found.after}"

@@ -41,8 +41,8 @@ class Folds:
             repeats: how many times all rows are dealt out, each time differently.
             seed: random seed.
             stratify: whether each fold gets the same fraction of every class.
-            groups: (rows,) rows of one group stay in one fold, and nothing is stratified; None:
-                each row is by itself.
+            groups: (rows,) rows of one group stay in one fold, and nothing is stratified unless
+                each group is of one class; None: each row is by itself.
 
         Raises:
             OptionError: fewer than 2 folds, or no repeat.
@@ -66,8 +66,11 @@ class Folds:
             classes = y if stratify else np.zeros(len(y), int)
             dealt = [_dealt(classes, count, rng) for _ in range(repeats)]
         else:
-            sizes = np.bincount(keys)
-            dealt = [_dealt_groups(sizes, count, rng)[keys] for _ in range(repeats)]
+            sizes, classes = np.bincount(keys), np.zeros(units, int)
+            if stratify and _of_one_class(keys, y):
+                classes = np.unique(y, return_inverse=True)[1]
+                classes = classes[np.unique(keys, return_index=True)[1]]
+            dealt = [_dealt_groups(sizes, classes, count, rng)[keys] for _ in range(repeats)]
         return cls(np.stack(dealt), count)
 
     @property
@@ -87,6 +90,11 @@ class Folds:
         return 1 - self.held_out
 
 
+def _of_one_class(groups: np.ndarray, y: np.ndarray) -> bool:
+    """Whether all rows of each group have the same target."""
+    return len(np.unique(np.stack([groups, y]), axis=1).T) == int(groups.max()) + 1
+
+
 def _dealt(classes: np.ndarray, count: int, rng) -> np.ndarray:
     """The fold of each row; those of each class go round, going on where the last class ended."""
     order = rng.permutation(len(classes))
@@ -96,11 +104,16 @@ def _dealt(classes: np.ndarray, count: int, rng) -> np.ndarray:
     return rng.permutation(count)[found]
 
 
-def _dealt_groups(sizes: np.ndarray, count: int, rng) -> np.ndarray:
-    """The fold of each group: the largest first, each into the fold with the fewest rows."""
-    found, rows = np.empty(len(sizes), int), np.zeros(count)
+def _dealt_groups(sizes: np.ndarray, classes: np.ndarray, count: int, rng) -> np.ndarray:
+    """The fold of each group: the largest first, into the fold with the fewest rows of its class.
+
+    Of several such folds the one with the fewest rows in all.
+    """
+    found, rows = np.empty(len(sizes), int), np.zeros((int(classes.max()) + 1, count))
+    total = int(sizes.sum()) + 1
     shuffled = rng.permutation(len(sizes))
     for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
-        found[group] = rows.argmin()
-        rows[found[group]] += sizes[group]
+        own = rows[classes[group]]
+        found[group] = (own * total + rows.sum(axis=0)).argmin()
+        own[found[group]] += sizes[group]
     return rng.permutation(count)[found]

@@ -25,12 +25,10 @@ def find_duplicates(frame, target: str, columns, training, held_out: dict) -> li
         training: indices of the training rows.
         held_out: {name of a set: indices of its rows}.
     """
-    hashes = {name: _hashes(frame[name], k) for k, name in enumerate(columns)}
-    features = np.stack(list(hashes.values())).sum(axis=0, dtype=np.uint64)  # (rows,)
-    rare = _group_sizes(features) <= max(USUAL_ROWS, USUAL_FRACTION * len(features))
-    if not _are_copies(features[rare], {name: keys[rare] for name, keys in hashes.items()}):
+    keys = _copied(frame, target, columns)
+    if keys is None:
         return []
-    whole = features + _hashes(frame[target], len(hashes))
+    features, whole, rare = keys
     found = []
     for name, rows in held_out.items():
         count = int((np.isin(whole[rows], whole[training]) & rare[rows]).sum())
@@ -40,6 +38,38 @@ def find_duplicates(frame, target: str, columns, training, held_out: dict) -> li
     if contradicting >= max(LEAST_ROWS, LEAST_FRACTION * len(whole)):
         found.append(_contradiction(target, contradicting, len(whole)))
     return found
+
+
+def groups_of_copies(frame, target: str, columns) -> np.ndarray | None:
+    """(rows,) the number of the group of equal rows that each is in; None: there are no copies.
+
+    Features and target are equal. Where a table is cut into parts, copies belong into one of them.
+
+    Args:
+        frame, target, columns: see `find_duplicates`.
+    """
+    keys = _copied(frame, target, columns)
+    if keys is None:
+        return None
+    _, whole, rare = keys
+    # usual rows are no copies: each is by itself
+    own = np.where(
+        rare, np.unique(whole, return_inverse=True)[1], len(whole) + np.arange(len(rare))
+    )
+    return np.unique(own, return_inverse=True)[1]
+
+
+def _copied(frame, target, columns) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """(key of the features, key of the whole row, whether it is not a usual one) of each row.
+
+    None: equal rows are so by chance, or there are none.
+    """
+    hashes = {name: _hashes(frame[name], k) for k, name in enumerate(columns)}
+    features = np.stack(list(hashes.values())).sum(axis=0, dtype=np.uint64)  # (rows,)
+    rare = _group_sizes(features) <= max(USUAL_ROWS, USUAL_FRACTION * len(features))
+    if not _are_copies(features[rare], {name: keys[rare] for name, keys in hashes.items()}):
+        return None
+    return features, features + _hashes(frame[target], len(hashes)), rare
 
 
 def _in_training(name, count, rows) -> Leak:

@@ -138,7 +138,8 @@ def _in_words(evidence) -> tuple[str, str]:
     if evidence.plan.program.alternates or not evidence.trained or not len(evidence.losses):
         return "", ""
     rows = evidence.trainer.history.rows
-    return course.overfits(rows, evidence.kept_epoch), course.learned_nothing(evidence)
+    rises = "" if evidence.plan.has_cycles else course.overfits(rows, evidence.kept_epoch)
+    return rises, course.learned_nothing(evidence)
 
 
 def all_symptoms(name: str = "look") -> dict:

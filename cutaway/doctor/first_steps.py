@@ -42,6 +42,7 @@ class FirstSteps:
         origin: where NaN or infinity appeared in the first step, in words; "" if it is finite.
         gradients: {path: largest norm of ∂L/∂w}, for the optimizer's parameters.
         input_gradients: {name of an array of inputs: largest norm of ∂L/∂x}, of those of floats.
+        moved: {path: value} of all parameters after the steps on one batch.
         unmoved: paths of trainable parameters that no step has changed.
         weights: number of trained values.
         step_seconds: how long a step takes, 0 if the first one is not finite.
@@ -133,7 +134,7 @@ class FirstSteps:
         self._note(gradients, moved)
 
     def _note(self, gradients, moved):
-        trainer = self._trainer
+        trainer, self.moved = self._trainer, moved
         largest = np.nanmax(np.where(np.isfinite(gradients), gradients, np.nan), axis=0)
         count = len(self._input_names)
         self.input_gradients = dict(zip(self._input_names, map(float, largest), strict=False))

@@ -336,7 +336,7 @@ def _parameters(trial):
 def _ignored(seen, trial):
     ignored = [name for name, norm in trial.input_gradients.items() if norm == 0]
     # the code of a category has no slope, and its embedding matters all the same
-    ignored = [name for name in ignored if not _matters(seen.plan, name)]
+    ignored = [name for name in ignored if not _matters(seen.plan, trial, name)]
     if not ignored:
         return None
     is_all = len(ignored) == len(leaves(seen.plan.x))
@@ -356,12 +356,16 @@ def _ignored(seen, trial):
     )
 
 
-def _matters(plan, name) -> bool:
-    """Whether the new network's outputs change if the rows of an array of inputs trade places."""
+def _matters(plan, trial, name) -> bool:
+    """Whether outputs change if the rows of an array of inputs trade places.
+
+    Of the network after its first steps: a new one may have a last layer of zeros on purpose.
+    """
     x, _ = plan.spread(ROWS_MOVED)
     names = iter(leaves_by_name("x", x))
     moved = map_leaves(lambda leaf: np.roll(leaf, 1, axis=0) if next(names) == name else leaf, x)
     trainer = plan.fresh()
+    trainer.net.load_state_dict({**trainer.net.state_dict(), **trial.moved})
     pairs = zip(*(leaves(trainer.predict(given)) for given in (x, moved)), strict=True)
     return any(not np.array_equal(one, other) for one, other in pairs)
 

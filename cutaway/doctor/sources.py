@@ -15,7 +15,7 @@ from cutaway.runs import Run, prepare
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.explain import training_data_of
 from cutaway.runs.kinds import KINDS
-from cutaway.train import EarlyStopping, Trainer
+from cutaway.train import Trainer
 from cutaway.train.evaluation import name_of
 
 
@@ -61,9 +61,7 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
     # a column that a callback of the experiment adds is not there
     own = {f"val_{name_of(metric)}" for metric in trainer.metrics}
     monitor = options.MONITOR if options.MONITOR in own else "val_loss"
-    stopping = EarlyStopping(
-        options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
-    )
+    stopping = experiment.stopping_by(monitor)
     return TrainingPlan.of(
         trainer,
         *take_rows(examples, training),
@@ -74,6 +72,7 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
         callbacks=(stopping,) if experiment.has_validation else (),
         leaks=experiment.leaks,
         is_split_meant=experiment.is_split_meant,
+        has_cycles=experiment.has_cycles,
         classes=tuple(map(str, _classes_of(experiment))),
         inputs=tuple(KINDS[experiment.kind].input_names(experiment.preprocessing) or ()),
         seconds=experiment.DOCTOR_SECONDS,
@@ -82,7 +81,13 @@ def plan_of(experiment: Experiment, *, rows: int | None = None) -> TrainingPlan:
 
 def limits_of(experiment: Experiment, plan: TrainingPlan) -> list[str]:
     """In what a diagnosis of an experiment's plan differs from its training, in sentences."""
-    parts = []
+    parts, whole = [], experiment.opened()
+    if whole is not experiment:
+        parts.append(
+            f"one of {experiment.spec['members']} networks, on the {whole.training_rows:,} of "
+            f"{experiment.training_rows:,} rows that it trains on"
+        )
+    experiment = whole
     if plan.rows < experiment.training_rows:
         parts.append(f"on {plan.rows:,} of {experiment.training_rows:,} training rows")
     if plan.epochs < experiment.epochs:

@@ -30,6 +30,7 @@ class TrainingPlan:
         inputs: names of the numbers of a row of x, () likewise.
         is_split_meant: whether the validation rows are others than the training rows on purpose:
             later ones, or of other groups.
+        has_cycles: whether the learning rate falls several times; the loss rises in between.
         seconds: that the experiments of a diagnosis may take together, besides the training itself.
     """
 
@@ -46,6 +47,7 @@ class TrainingPlan:
     classes: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     is_split_meant: bool = False
+    has_cycles: bool = False
     seconds: float = math.inf
 
     @classmethod

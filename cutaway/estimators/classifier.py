@@ -9,7 +9,8 @@ class Classifier(ClassEstimator, TableEstimator):
 
     The columns of an array are standardized. A pandas or polars frame goes through the
     preprocessing of `cutaway train` on a table, and may have texts, categories, dates and missing
-    values. With the same random seed the network is the one that `cutaway.train_table` trains.
+    values. With the same random seed the network is the one that
+    `cutaway train --recipe plain` trains.
 
     Args:
         hidden_layer_sizes: units of each hidden layer, or one integer.

@@ -8,7 +8,7 @@ from cutaway import ops
 from cutaway.errors import expect_range
 from cutaway.models.perceptron import mlp
 from cutaway.models.text import PADDING, pooled, token_mask
-from cutaway.nn import Embedding, LearnedScale, Module, PeriodicEmbedding, ReLU
+from cutaway.nn import Embedding, LearnedScale, Module, PeriodicEmbedding, ReLU, SmoothClip
 
 
 class TableNetwork(Module):
@@ -27,6 +27,7 @@ class TableNetwork(Module):
             less where a column has many levels of a few rows each.
         periodic: indices of the numerical columns that go through a PeriodicEmbedding, in
             ascending order; the others stay as they are.
+        clip: limit of a SmoothClip in front of the PeriodicEmbedding, > 0; None: no clip.
         learned_scale: whether each input of the MLP has a factor of its own, see LearnedScale.
 
     Shapes:
@@ -36,7 +37,7 @@ class TableNetwork(Module):
     References:
         Guo & Berkhahn 2016, "Entity embeddings of categorical variables", arXiv:1604.06737.
         Holzmüller, Grinsztajn & Steinwart 2024, "Better by default: strong pre-tuned MLPs and
-        boosted trees on tabular data", arXiv:2407.04491, for `periodic` and `learned_scale`.
+        boosted trees on tabular data", arXiv:2407.04491, for `periodic`, `clip`, `learned_scale`.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class TableNetwork(Module):
         weights=None,
         embedding_scale: float = 1.0,
         periodic=(),
+        clip: float | None = None,
         learned_scale: bool = False,
     ):
         expect_range(embedding_scale, what="TableNetwork: embedding_scale", above=0)
@@ -66,6 +68,7 @@ class TableNetwork(Module):
         )
         self.periodic = tuple(periodic)
         self.plain = tuple(k for k in range(num_features) if k not in set(self.periodic))
+        self.clip = SmoothClip(clip) if self.periodic and clip is not None else None
         self.waves = PeriodicEmbedding(len(self.periodic)) if self.periodic else None
         width = len(self.plain) + sum(width for _, width in embeddings)
         width += sum(2 * width for _, _, width in texts)
@@ -82,9 +85,11 @@ class TableNetwork(Module):
     def forward(self, x):
         parts = []
         if self.waves is not None:
-            parts.append(self.waves(x[:, np.array(self.periodic)]))
+            waved = ops.take(x, np.array(self.periodic), axis=1)
+            parts.append(self.waves(waved if self.clip is None else self.clip(waved)))
         if self.plain:
-            parts.append(x[:, np.array(self.plain)] if self.periodic else x[:, : self.num_features])
+            plain = np.array(self.plain)
+            parts.append(ops.take(x, plain, axis=1) if self.periodic else x[:, : self.num_features])
         for i, table in enumerate(self.embeddings):
             parts.append(table(x[:, self.num_features + i]))  # (batch, width)
         begin = self.num_features + len(self.embeddings)

@@ -1,6 +1,7 @@
 """Whether a run predicts better than its baseline; what is said before any score if not."""
 
 from cutaway.runs.preprocessing import score_in_words
+from cutaway.runs.validation_kind import ValidationKind
 from cutaway.story.text import number
 
 LOWER = ("error", "nats", "distance", "l1", "loss")  # words in names of scores to be low
@@ -38,7 +39,8 @@ better than the baseline's 1.5 (predicting the mean).
     score, value, other = pairs[0]
     one = examples if examples.endswith("series") else examples[:-1]
     count = counts[name]
-    where = f"on the {count:,} {name} {examples}" if count != 1 else f"on the only {name} {one}"
+    of = name if name == "test" else ValidationKind.of(metrics).adjective
+    where = f"on the {count:,} {of} {examples}" if count != 1 else f"on the only {of} {one}"
     measured = f"{where} the {score_in_words(score)} is {number(value)}"
     if other == (0 if _is_low(score) else 1):
         return (

@@ -12,9 +12,15 @@ MARKERS = ("o", "^", "s")  # of groups in a scatter: each color once with each
 SHOWN_STEPS = 200  # the last ones of the validation series
 
 
-def curves(history, best_epoch=None) -> str:
-    """Loss and metrics over the epochs; a line marks the epoch whose weights were kept."""
-    return side_by_side(history_plots(history, best_epoch=best_epoch, named=score_in_words))
+def curves(history, best_epoch=None, validation: str = "validation") -> str:
+    """Loss and metrics over the epochs; a line marks the epoch whose weights were kept.
+
+    Args:
+        validation: what the curves of the validation are called.
+    """
+    return side_by_side(
+        history_plots(history, best_epoch=best_epoch, named=score_in_words, validation=validation)
+    )
 
 
 def layer_flow(probes) -> str | None:

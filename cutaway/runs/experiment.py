@@ -36,9 +36,10 @@ from cutaway.runs.interval import PredictionInterval
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.networks import NARROWER, build_network
 from cutaway.runs.options import TrainingOptions
-from cutaway.runs.preprocessing import Preprocessing
+from cutaway.runs.preprocessing import Preprocessing, Reasons
 from cutaway.runs.report import Remark, ReportData, render
 from cutaway.runs.run_folder import RunFolder
+from cutaway.runs.validation_kind import ValidationKind
 from cutaway.runtime.exhaustion import expect_room, explaining_placing
 from cutaway.train import Callback, Checkpoints, EarlyStopping, Probes, Trainer
 from cutaway.train.loggers import Logger
@@ -87,6 +88,7 @@ class Experiment:
     """
 
     has_checks = True  # whether the doctor checks it before and after training
+    has_cycles = False  # whether the learning rate falls several times; the loss rises in between
 
     # of a diagnosis: most rows and epochs, None for all; seconds for experiments, see TrainingPlan
     DOCTOR_ROWS: ClassVar[int | None] = None
@@ -153,6 +155,11 @@ class Experiment:
         return not np.isin(self.validation, self.training).any()
 
     @property
+    def validation_kind(self) -> ValidationKind:
+        """What the scores are that are stored as those of validation."""
+        return ValidationKind.VALIDATION if self.has_validation else ValidationKind.TRAINING
+
+    @property
     def is_split_meant(self) -> bool:
         """Whether the validation examples are unlike the others on purpose: later, other groups."""
         return self.kind in ("series", "language") or self.options.split not in (None, "random")
@@ -189,6 +196,11 @@ class Experiment:
     @property
     def kept_among(self) -> str:
         """Among which epochs the best weights are chosen, in words; "": among all."""
+        return ""
+
+    @property
+    def inputs_in_words(self) -> str:
+        """What the network does with the encoded columns, in sentences; "": nothing to say."""
         return ""
 
     @property
@@ -356,6 +368,7 @@ class Experiment:
             "task": self.preprocessing.task,
             "train": scores["train"],
             "validation": scores["validation"],
+            "validation_kind": self.validation_kind.value,
             "parameters": self.net.summary().total,
             "seconds": 0.0,
             "epochs": trainer.epoch,
@@ -456,7 +469,10 @@ class Experiment:
 
     def make_stopping(self) -> EarlyStopping | None:
         """The callback that keeps the best weights; None: the last ones are kept."""
-        monitor = self.options.MONITOR
+        return self.stopping_by(self.options.MONITOR)
+
+    def stopping_by(self, monitor: str) -> EarlyStopping:
+        """The callback that keeps the weights of the epoch with the best value in a column."""
         return EarlyStopping(
             self.options.patience, monitor=monitor, higher_is_better=monitor != "val_loss"
         )
@@ -471,8 +487,9 @@ class Experiment:
             truth = rows.truth(self.y[self.validation])
             rows.interval = PredictionInterval.fit(truth, self.outputs(run, self.validation))
             if rows.interval is None:
+                one = f"{self.validation_kind.adjective} row"
                 self.notes.append(
-                    f"{counted(self.validation_rows, 'validation row')}: too few for intervals of "
+                    f"{counted(self.validation_rows, one)}: too few for intervals of "
                     "predictions, which need 19"
                 )
 
@@ -501,6 +518,16 @@ class Experiment:
     def outputs(self, run: Run, rows) -> np.ndarray:
         """Run.outputs for these rows."""
         return run.outputs(self.x[rows])
+
+    def reasons(self, run: Run, rows, outputs) -> Reasons:
+        """Why the run predicts what it predicts, for the report.
+
+        Args:
+            rows: indices of the rows that are looked at.
+            outputs: of these rows, see `outputs`.
+        """
+        truth = self.preprocessing.truth(self.y[rows])
+        return self.preprocessing.reasons(run, self.inputs_of(rows), truth, outputs)
 
     def test_outputs(self, run: Run) -> np.ndarray:
         """Run.outputs for the rows of the test set."""
@@ -558,6 +585,8 @@ class Experiment:
             probes=run.probes,
             best_epoch=run.metrics["best_epoch"],
             kept_among=self.kept_among,
+            has_cycles=self.has_cycles,
+            inputs_in_words=self.inputs_in_words,
             metrics=run.metrics,
             examples=rows.examples,
             target=self.target,
@@ -639,9 +668,8 @@ def rows_page(experiment: Experiment, run: Run, command: str) -> str:
     validation, preprocessing = experiment.validation, experiment.preprocessing
     outputs = experiment.outputs(run, validation)
     frame = experiment.frame[validation]
-    inputs = experiment.inputs_of(validation)
     truth = preprocessing.truth(experiment.y[validation])
-    reasons = preprocessing.reasons(run, inputs, truth, outputs)
+    reasons = experiment.reasons(run, validation, outputs)
     return render(
         experiment.report_data(
             run,

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,74 @@ from cutaway.runs import table_recipe
 from cutaway.runs.experiment import Experiment
 from cutaway.runs.finished_run import Run
 from cutaway.runs.networks import loss_of
+from cutaway.runs.preprocessing import Reasons
+from cutaway.runs.validation_kind import ValidationKind
 from cutaway.train import EarlyStopping, MembersProgram, Program, Trainer
+
+STOPPED = "the last cycle of the learning rate brought no lower loss"
+MARGIN, PATIENT_RESTS, FOUND = 1.1, 4, 0.99  # see AtRest
+
+
+class AtRest(EarlyStopping):
+    """Keeps the weights with the lowest loss out of fold, of epochs with a low learning rate.
+
+    At a high one the weights are noisy, and the loss of one epoch is low by chance. The ends of
+    the cycles are trainings of different lengths, and most tables need three to five of them:
+    training stops after a cycle that is worse by 10% than the best before, and from the fourth on
+    after the first that is no better, unless nothing was found yet.
+
+    Args:
+        rate: the highest learning rate at which the weights of an epoch are kept.
+        base: loss of a prediction that knows nothing of the row; as long as the lowest loss is
+            within 1% of it, nothing was found.
+        options: see EarlyStopping.
+
+    Attributes:
+        lowest: loss of this rest, the epochs around the end of a cycle; None: the rate is high.
+        rests: that have ended.
+    """
+
+    def __init__(self, rate: float, base: float, **options):
+        super().__init__(**options)
+        self.rate, self.base = rate, base
+        self.lowest: float | None = None
+        self.rests = 0
+
+    def on_start(self, trainer):
+        super().on_start(trainer)
+        if trainer.epoch == 0:
+            self.lowest, self.rests = None, 0
+
+    def on_epoch(self, trainer, row):
+        is_last = trainer.epoch == trainer.planned_epochs
+        if row["lr"] <= self.rate or (is_last and self.best_weights is None):
+            super().on_epoch(trainer, row)
+            loss = row["val_loss"]
+            self.lowest = loss if self.lowest is None else min(self.lowest, loss)
+        elif self.lowest is not None:
+            self.rests += 1
+            best = math.nan if self.best_value is None else self.best_value
+            decided = self.rests >= PATIENT_RESTS and best < FOUND * self.base
+            if self.lowest > best * (1 if decided else MARGIN):
+                trainer.stop(STOPPED)
+            self.lowest = None
+
+    def state(self):
+        return {**super().state(), "lowest": self.lowest, "rests": self.rests}
+
+    def load_state(self, state):
+        super().load_state(state)
+        self.lowest, self.rests = state["lowest"], state["rests"]
 
 
 class _ByRecipe(Experiment):
     """What an experiment of the recipe's networks decides in place of its options."""
+
+    has_cycles = True
+
+    @property
+    def inputs_in_words(self) -> str:
+        return table_recipe.inputs_in_words(self.spec, self.preprocessing)
 
     @property
     def rate(self) -> float:
@@ -28,17 +92,20 @@ class _ByRecipe(Experiment):
 
     @property
     def training_line(self) -> str:
-        return f"adamw, lr {self.rate:g} in {table_recipe.CYCLES} cycles"
+        return f"adamw, lr {self.rate:g} in up to {self.cycles.count} cycles"
 
     @property
     def kept_among(self) -> str:
         return " among the epochs at a low learning rate"
 
     @property
+    def cycles(self) -> table_recipe.Cycles:
+        """Of the learning rate."""
+        return table_recipe.Cycles.of(self.training_rows, self.batch_size)
+
+    @property
     def epochs(self) -> int:
-        if self.options.epochs is not None:
-            return self.options.epochs
-        return table_recipe.count_epochs(self.training_rows, self.batch_size)
+        return self.cycles.epochs if self.options.epochs is None else self.options.epochs
 
     @property
     def batch_size(self) -> int:
@@ -52,7 +119,13 @@ class _ByRecipe(Experiment):
 
     def make_optimizer(self, net) -> AdamW:
         """The optimizer of one network."""
-        return table_recipe.optimizer(net, steps=self.steps, rate=self.rate)
+        return table_recipe.optimizer(
+            net, steps=self.steps, cycles=self.cycles.count, rate=self.rate
+        )
+
+    def stopping_by(self, monitor: str) -> AtRest:
+        base = table_recipe.base_loss(self.preprocessing.target)
+        return AtRest(table_recipe.REST * self.rate, base, patience=self.options.patience)
 
 
 class MemberExperiment(_ByRecipe):
@@ -68,27 +141,6 @@ class MemberExperiment(_ByRecipe):
             precision=self.options.precision,
         )
         return Trainer(program)
-
-
-class AtRest(EarlyStopping):
-    """Keeps the weights with the lowest loss out of fold, of epochs with a low learning rate.
-
-    At a high one the weights are noisy, and the loss of one epoch is low by chance. The ends of
-    the cycles are trainings of different lengths, of which the best is kept.
-
-    Args:
-        rate: the highest learning rate at which the weights of an epoch are kept.
-        options: see EarlyStopping.
-    """
-
-    def __init__(self, rate: float, **options):
-        super().__init__(**options)
-        self.rate = rate
-
-    def on_epoch(self, trainer, row):
-        is_last = trainer.epoch == trainer.planned_epochs
-        if row["lr"] <= self.rate or (is_last and self.best_weights is None):
-            super().on_epoch(trainer, row)
 
 
 class EnsembleExperiment(_ByRecipe):
@@ -125,9 +177,6 @@ class EnsembleExperiment(_ByRecipe):
             )
         finally:
             self.net.load_state_dict(trainer.program.ensemble().state_dict())
-
-    def make_stopping(self) -> AtRest:
-        return AtRest(table_recipe.REST * self.rate, patience=self.options.patience)
 
     def rows_of_first(self) -> tuple[np.ndarray, np.ndarray]:
         """(training, validation) rows of the first network."""
@@ -168,8 +217,8 @@ class EnsembleExperiment(_ByRecipe):
 class CrossFittedExperiment(EnsembleExperiment):
     """An Experiment whose network is an Ensemble, each member trained on all folds but one.
 
-    Each row is thus predicted by members that did not train on it. The scores that are called
-    those of validation are of these predictions ("out of fold"); the epoch whose weights are kept
+    Each row is thus predicted by members that did not train on it. The scores that are stored as
+    those of validation are of these predictions, "out of fold"; the epoch whose weights are kept
     is chosen by their loss, for all members together.
 
     Attributes:
@@ -191,6 +240,10 @@ class CrossFittedExperiment(EnsembleExperiment):
         return True
 
     @property
+    def validation_kind(self) -> ValidationKind:
+        return ValidationKind.OUT_OF_FOLD
+
+    @property
     def data_line(self) -> str:
         folds = self.dealt
         by = "1 that has" if len(folds.numbers) == 1 else f"{len(folds.numbers)} that have"
@@ -208,14 +261,40 @@ class CrossFittedExperiment(EnsembleExperiment):
         return self.training[~held], self.training[held]
 
     def unseen_outputs(self, net: Any) -> np.ndarray:
-        total: np.ndarray | None = None
-        for member, held in zip(net.members, self.dealt.held_out.T, strict=True):
-            rows = np.flatnonzero(held)
-            raw = Trainer(member, loss=loss_of(self.spec)).predict(self.x[self.training[rows]])
-            total = np.zeros((self.training_rows, *raw.shape[1:])) if total is None else total
-            total[rows] += raw
-        assert total is not None
-        return total / len(self.dealt.numbers)
+        return self._predictor_of(net)(self.x[self.training], np.arange(self.training_rows))
+
+    def _predictor_of(self, net: Any) -> Callable:
+        """A function (x, rows) -> outputs of inputs x, by members that did not see these rows.
+
+        Args:
+            net: the Ensemble.
+        """
+        trainer = Trainer(copy.deepcopy(net.members[0]), loss=loss_of(self.spec))
+
+        def predict(x, rows):
+            total: np.ndarray | None = None
+            for member, held in zip(net.members, self.dealt.held_out.T, strict=True):
+                trainer.net.load_state_dict(member.state_dict())  # one compiled program for all
+                own = np.flatnonzero(held[rows])
+                raw = trainer.predict(x[own])
+                total = np.zeros((len(x), *raw.shape[1:])) if total is None else total
+                total[own] += raw
+            assert total is not None
+            return total / len(self.dealt.numbers)
+
+        return predict
+
+    def reasons(self, run: Run, rows, outputs) -> Reasons:
+        places = np.searchsorted(self.training, rows)
+        predict = self._predictor_of(run.net)
+
+        def predictor(chosen):
+            own = places[chosen]
+            return lambda x: run.to_predictions(predict(x, np.tile(own, len(x) // len(own))))
+
+        table: Any = self.preprocessing  # a TableRows
+        kind = self.validation_kind.adjective
+        return table.importance(predictor, self.x[rows], table.truth(self.y[rows]), kind)
 
     def outputs(self, run: Run, rows) -> np.ndarray:
         """What is predicted for training rows by the members that did not see them."""

@@ -61,6 +61,19 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
     return chosen.prepare(data, target, options, why=_ended(sentences))
 
 
+def for_one_network(data, target: str | None, kind: str | None, given: dict) -> dict:
+    """Options for `prepare`, such that one network is trained and all it has are options.
+
+    For those who vary the options or the rows of one network.
+
+    Args:
+        data, target, kind: as for `prepare`.
+        given: options; they come first.
+    """
+    kind = recognize(data, target=target).kind if kind is None else kind
+    return given if kind not in KINDS else {**KINDS[kind].options_of_one_network(), **given}
+
+
 def _ended(sentences) -> str:
     return " ".join(f"{sentence}." for sentence in sentences)
 

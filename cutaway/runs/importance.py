@@ -80,12 +80,22 @@ def permutation_importance(
 
 
 def importance_reasons(
-    predict, x, truth, parts, classes, *, examples: str, target: str, columns: str = "column"
+    predictor,
+    x,
+    truth,
+    parts,
+    classes,
+    *,
+    examples: str,
+    target: str,
+    columns: str = "column",
+    which: str = "validation",
 ) -> Reasons:
     """Which parts of the inputs the predictions rest on; nothing if there are none to compare.
 
     Args:
-        predict: function of inputs -> outputs, as Run.outputs.
+        predictor: function of indices of rows -> function that predicts inputs in place of these
+            rows, or of several copies of them in a row, as Run.outputs does of any.
         x: (rows, ...) encoded validation inputs.
         truth: (rows,) class numbers, or (rows, ...) values.
         parts: see `permutation_importance`.
@@ -93,13 +103,14 @@ def importance_reasons(
         examples: what an example is, in the plural.
         target: what is predicted.
         columns: what a part is.
+        which: of the examples these are, for the network that predicts.
     """
     rows = min(len(x), MOST_ROWS)
     repeats = min(REPEATS, MOST_PREDICTIONS // max(1, rows * len(parts)))
     if len(parts) < 2 or rows < 2 or repeats < FEWEST:
         return Reasons()
     chosen = np.unique(np.linspace(0, len(x) - 1, rows).round().astype(int))
-    x, truth = x[chosen], truth[chosen]
+    x, truth, predict = x[chosen], truth[chosen], predictor(chosen)
     if classes is None:
         unit = "mean absolute error"
 
@@ -115,7 +126,7 @@ def importance_reasons(
     found = permutation_importance(predict, error, x, parts, repeats=repeats)
     before = error(predict(x))
     lead = (
-        f"Each {columns} of {len(x):,} validation {examples} was shuffled {repeats} times: by how "
+        f"Each {columns} of {len(x):,} {which} {examples} was shuffled {repeats} times: by how "
         f"much the {unit} of {target}, {number(before)} as it is, rises then. ± is the standard "
         f"deviation over the shuffles. A {columns} near 0 is not needed: the network does not use "
         "it, or the others say the same."

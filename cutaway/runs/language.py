@@ -31,6 +31,7 @@ from cutaway.runs.preprocessing import Headline, Preprocessing, expect_format
 from cutaway.runs.report import language_page
 from cutaway.runs.schema import read_form
 from cutaway.runs.split import expect_in_order
+from cutaway.runs.validation_kind import ValidationKind
 from cutaway.train.blocks import expect_batch
 
 READ_ROWS, READ_TOKENS = 32, 256  # for scoring a text: parallel pieces, tokens per step
@@ -159,10 +160,10 @@ class LanguageRows(Preprocessing):
             "baseline_nats_per_character": baseline * per,
         }
 
-    def headline(self, scores, target, rows):
+    def headline(self, scores, target, rows, kind=ValidationKind.VALIDATION):
         baseline = scores["baseline_nats_per_character"]
         return Headline(
-            "Validation loss: ",
+            f"{kind.capitalize()} loss: ",
             f"{scores['nats_per_character']:.3f}",
             f" nats per character; unigram baseline: {baseline:.3f}",
         )

@@ -11,11 +11,11 @@ from cutaway.files import Manifest, write_atomically
 from cutaway.nn import Module
 from cutaway.runs.finished_run import Run
 from cutaway.runs.run_folder import as_json
+from cutaway.runs.validation_kind import scores_of_sets
 from cutaway.weights import save_weights
 from cutaway.weights.hub import HUB, hub_package, upload
 
 LEFT_OUT = ("fingerprint", "skipped_files")  # of the config: what tells of the rows and their files
-SETS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def push_to_hub(
@@ -135,14 +135,14 @@ ct.load_weights(net, "hf://{repo}")  # into a network of the same layers
 
 
 def _card_of_run(config: dict, metrics: dict, repo: str, license: str | None) -> str:
-    found = [(words, metrics[name]) for name, words in SETS.items() if metrics.get(name)]
-    names = list(dict.fromkeys(name for _, scores in found for name in scores))
+    found = scores_of_sets(metrics)
+    names = list(dict.fromkeys(name for scores in found.values() for name in scores))
     table = [
-        "| score | " + " | ".join(words for words, _ in found) + " |",
+        "| score | " + " | ".join(found) + " |",
         "| --- |" + " ---: |" * len(found),
         *(
             f"| {name.replace('_', ' ')} | "
-            + " | ".join(_shown(scores.get(name)) for _, scores in found)
+            + " | ".join(_shown(scores.get(name)) for scores in found.values())
             + " |"
             for name in names
         ),

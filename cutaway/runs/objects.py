@@ -43,6 +43,7 @@ from cutaway.runs.found_objects import DetectedPicture, Detections, JudgedPictur
 from cutaway.runs.object_scores import classes_table, confusion_table, precision_curves
 from cutaway.runs.preprocessing import ExampleFiles, FilePredictions, Headline, expect_format
 from cutaway.runs.schema import Edge, expect_piece_fits, read_form
+from cutaway.runs.validation_kind import ValidationKind
 
 GRAY = 127  # of what a letterbox adds
 TABLE, RESULTS, LABEL_NAMES = "detections.csv", "detections.json", "data.yaml"
@@ -318,7 +319,7 @@ class ObjectRows(DenseRows):
             (("Precision over recall", curves),) if curves else (),
         )
 
-    def headline(self, scores, target, rows):
+    def headline(self, scores, target, rows, kind=ValidationKind.VALIDATION):
         others = [f"AP {scores['ap'] or 0:.3f}"]
         if "mask_ap" in scores:
             of_masks = (scores[name] or 0 for name in ("mask_ap50", "mask_ap"))

@@ -16,6 +16,7 @@ from cutaway.runs.drawn_masks import png
 from cutaway.runs.mean_colors import MeanColors, MeanColorsForm
 from cutaway.runs.preprocessing import ExampleFiles, Headline, expect_format
 from cutaway.runs.schema import Edge, expect_piece_fits, read_form
+from cutaway.runs.validation_kind import ValidationKind
 
 TOGETHER = 16  # pictures that are made at a time
 FEATURES = "efficientnet-lite0"  # network of the feature distance
@@ -191,7 +192,7 @@ class PairRows(DenseRows):
                 distance.collect(real, features)
         return made.result(), baseline.result()
 
-    def headline(self, scores, target, rows):
+    def headline(self, scores, target, rows, kind=ValidationKind.VALIDATION):
         on = f"on {self.count_of(rows)}"
         l1 = f"L1 {scores['l1']:.3f}, {self.mean_colors.name} {scores['baseline_l1']:.3f}"
         ratio = f"{scores['gradient_ratio']:.2f}"

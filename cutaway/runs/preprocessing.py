@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cutaway.errors import DataError, OptionError
 from cutaway.runs.evaluation import Evaluation
 from cutaway.runs.row_predictions import RowPredictions
+from cutaway.runs.validation_kind import ValidationKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -412,13 +413,20 @@ class Preprocessing:
         """What `evaluate` returns, and the tables and curves behind it, if there are some."""
         return Evaluation(*self.evaluate(run, data))
 
-    def headline(self, scores: dict, target: str, rows: int) -> Headline:
+    def headline(
+        self,
+        scores: dict,
+        target: str,
+        rows: int,
+        kind: ValidationKind = ValidationKind.VALIDATION,
+    ) -> Headline:
         """The main validation score beside that of a baseline.
 
         Args:
             scores: of the validation rows.
             target: its name, as it is to be shown.
             rows: number of validation rows.
+            kind: what they are.
         """
         examples = self.examples if rows != 1 else self.examples[:-1]
         if self.task == "regression":
@@ -429,11 +437,11 @@ class Preprocessing:
             return Headline(
                 f"Mean absolute error of {target}: ",
                 error,
-                f" on {rows} validation {examples}; baseline ({self.baseline}): {baseline}",
+                f" on {rows} {kind.adjective} {examples}; baseline ({self.baseline}): {baseline}",
             )
         accuracy, baseline = scores["accuracy"], scores["baseline_accuracy"]
         return Headline(
-            f"Validation accuracy for {target}: ",
+            f"{kind.adjective.capitalize()} accuracy for {target}: ",
             f"{accuracy:.3f}",
             f" ({round(accuracy * rows)} of {rows}); majority-class baseline: {baseline:.3f}",
         )

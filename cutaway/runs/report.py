@@ -13,6 +13,7 @@ from cutaway.metrics import confusion_matrix
 from cutaway.nn import Module
 from cutaway.runs.charts import curves, layer_flow, residuals
 from cutaway.runs.preprocessing import score_in_words
+from cutaway.runs.validation_kind import ValidationKind, scores_of_sets
 from cutaway.runs.worst_rows import WorstRows, without_dust
 from cutaway.story.html import Markup, folded, page, section, table
 from cutaway.train import History
@@ -59,6 +60,8 @@ class ReportData:
         notes: messages about the data.
         net, history, best_epoch, metrics: of the run.
         kept_among: among which epochs the best was chosen; see Experiment.kept_among.
+        has_cycles: whether the learning rate falls several times.
+        inputs_in_words: what the network does with the encoded columns, or "".
         probes: frame of layer statistics, or None; see train.Probes.
         examples: what an example is, in the plural.
         input_shape: of one example.
@@ -110,7 +113,14 @@ class ReportData:
     doctor: str = ""
     explain: str = ""
     kept_among: str = ""
+    has_cycles: bool = False
+    inputs_in_words: str = ""
     first_columns: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def validation_kind(self) -> ValidationKind:
+        """What the scores are that are stored as those of validation."""
+        return ValidationKind.of(self.metrics)
 
 
 def render(data: ReportData) -> str:
@@ -214,11 +224,10 @@ def what_next(data: ReportData) -> str:
 
 
 def _head(data):
+    worth = data.validation_kind.sentence(f"{len(data.truth):,}", data.examples)
     return (
         heading(data) + f'<p class="headline">{_verdict(data)}</p>{what_next(data)}'
-        f'<p class="soft">Scores and errors are those on the {len(data.truth):,} validation '
-        f"{data.examples}. The network was not trained on them, but the weights were selected on "
-        f"them, so scores on new {data.examples} may be slightly worse.</p>"
+        f'<p class="soft">{worth}</p>'
     )
 
 
@@ -227,13 +236,15 @@ def _verdict(data):
     target = f"<code>{escape(data.target)}</code>"
     if data.classes is None:
         return (
-            f"Mean absolute error of {target}: <b>{scores['mean_absolute_error']:.4g}</b>; "
-            f"baseline ({data.baseline}): {scores['baseline_mean_absolute_error']:.4g}."
+            f"Mean absolute error of {target}: <b>{scores['mean_absolute_error']:.4g}</b> on "
+            f"{number_of(rows, data)}; baseline ({data.baseline}): "
+            f"{scores['baseline_mean_absolute_error']:.4g}."
         )
     correct = round(scores["accuracy"] * rows)
     text = (
-        f"Validation accuracy for {target}: <b>{scores['accuracy']:.3f}</b> "
-        f"({correct:,} of {rows:,}); majority-class baseline: {scores['baseline_accuracy']:.3f}."
+        f"{data.validation_kind.adjective.capitalize()} accuracy for {target}: "
+        f"<b>{scores['accuracy']:.3f}</b> ({correct:,} of {rows:,}); majority-class baseline: "
+        f"{scores['baseline_accuracy']:.3f}."
     )
     if rows < FEW_ROWS:
         low, high = wilson_interval(correct, rows)
@@ -271,25 +282,32 @@ def _network(data):
         "input_names": data.feature_names,
         "output_names": [str(c) for c in outputs] if outputs else [data.target],
     }
+    told = f'<p class="soft">{escape(data.inputs_in_words)}</p>' if data.inputs_in_words else ""
     picture = draw(data.net, **words)
     count = f"{summary.total:,} trainable parameters in {len(summary.rows):,} layers"
     layers = folded(f"Layer by layer: {count}", layers)
     kind = "scroll tall" if picture.height > TALLEST else "scroll"
     whole = f'<div class="{kind}">{picture.svg}</div>'
     if picture.height <= TALLEST:
-        return whole + layers
+        return told + whole + layers
     short = draw(data.net, **words, depth=1)
     first = f'<div class="scroll">{short.svg}</div>'
     if short.height > TALLEST:
         first = folded("The parts of the network, drawn", first)
     same = short.svg == picture.svg
-    return first + ("" if same else folded("The whole network, drawn", whole)) + layers
+    return told + first + ("" if same else folded("The whole network, drawn", whole)) + layers
 
 
 _OF_CURVES = (
     "Epoch by epoch. Where the validation loss rises while the training loss falls, the network "
     "overfits: it memorizes the training rows; where both still fall at the end, more epochs would "
     "help."
+)
+_OF_CYCLES = (
+    "Epoch by epoch. The learning rate falls several times, each time over twice as many epochs as "
+    "before, and is raised again in between; weights are kept only where it is low. Each cycle is "
+    "thus a longer training, and training stops after one that brings no lower loss: so the loss "
+    "in blue may rise after the epoch that was kept."
 )
 _OF_FLOW = (
     "Layer by layer from the input (left) to the output, at up to three steps of the training: "
@@ -316,16 +334,18 @@ def _learning(data):
     if "device" in metrics:  # runs of older versions do not say
         where = f" on {escape(metrics['device'])}, {metrics['precision']}"
     why = f" Stopped: {escape(metrics['stopped'])}." if metrics.get("stopped") else ""
+    kind = data.validation_kind
     best = (
-        f" The weights of epoch {data.best_epoch}, the best on the validation {data.examples}"
+        f" The weights of epoch {data.best_epoch}, the best on the {kind.adjective} {data.examples}"
         f"{escape(data.kept_among)}, were kept."
         if data.best_epoch
         else ""
     )
     return (
         f"<p>{counted} in {metrics['seconds']:.1f} s{where}.{why}{best}</p>"
-        f'<p class="soft">{_OF_CURVES}</p>'
-        f'<div class="chart">{curves(data.history, data.best_epoch)}</div>' + _flow(data)
+        f'<p class="soft">{_OF_CYCLES if data.has_cycles else _OF_CURVES}</p>'
+        f'<div class="chart">{curves(data.history, data.best_epoch, kind.curve)}</div>'
+        + _flow(data)
     )
 
 
@@ -349,8 +369,7 @@ def _errors(data):
 
 
 def _scores_table(metrics):
-    names = {"training": "train", "validation": "validation", "test": "test"}
-    sets = {heading: metrics[key] for heading, key in names.items() if key in metrics}
+    sets = scores_of_sets(metrics)
     rows = [
         (score_in_words(score), *(_number(found[score]) for found in sets.values()))
         for score in metrics["validation"]
@@ -385,7 +404,7 @@ def _worst(data, worst: WorstRows) -> list[str]:
         return []
     if data.classes is None:
         shown = worst.order[:WORST]
-        title = f"The {number_of(len(shown), data.examples)} with the largest errors"
+        title = f"The {number_of(len(shown), data)} with the largest errors"
         return [section(title, _values(data, shown, worst.errors))]
     if not worst.wrong:
         shown = worst.order[:WORST]
@@ -393,10 +412,10 @@ def _worst(data, worst: WorstRows) -> list[str]:
             '<p class="soft">The predicted class is always the true one. These are the least sure '
             "predictions.</p>"
         )
-        title = f"Of {number_of(count, data.examples)} none is predicted wrong"
+        title = f"Of {number_of(count, data)} none is predicted wrong"
         return [section(title, lead + _classes(data, shown))]
     shown = worst.order[: min(WORST, worst.wrong)]
-    title = f"Wrong predictions: {worst.wrong:,} of {number_of(count, data.examples)}"
+    title = f"Wrong predictions: {worst.wrong:,} of {number_of(count, data)}"
     which = "All of them" if len(shown) == worst.wrong else f"{len(shown)} of them"
     lead = f'<p class="soft">{which}, the one of which the network is surest first.</p>'
     return [section(title, lead + _classes(data, shown))]
@@ -427,10 +446,11 @@ def _classes(data, shown) -> str:
     return _rows(data, shown, headings, cells, numbers=(0, 3, 4))
 
 
-def number_of(count: int, examples: str) -> str:
+def number_of(count: int, data: ReportData) -> str:
     """Validation examples in words: "1 validation row", "2 validation series"."""
-    one = examples if examples.endswith("series") else examples[:-1]
-    return f"{count:,} validation {one if count == 1 else examples}"
+    one = data.examples if data.examples.endswith("series") else data.examples[:-1]
+    which = data.validation_kind.adjective
+    return f"{count:,} {which} {one if count == 1 else data.examples}"
 
 
 def _rows(data, shown, headings, cells, *, numbers) -> str:
@@ -468,9 +488,12 @@ def how_to_explain(data) -> str:
     """HTML: the command that explains the first of the worst examples."""
     if not data.explain:
         return ""
+    whole = ""
+    if data.validation_kind is ValidationKind.OUT_OF_FOLD:
+        whole = "; what is explained is the mean of all networks, most of which trained on this row"
     return (
         '<p class="soft">Why the first one is predicted so, down to single weights (explain counts '
-        f"from 0):</p><pre>{escape(data.explain)}</pre>"
+        f"from 0{whole}):</p><pre>{escape(data.explain)}</pre>"
     )
 
 

@@ -2,12 +2,11 @@
 
 from cutaway.diagram.network_html import network_parts, size_in_words
 from cutaway.runs.preprocessing import score_in_words
+from cutaway.runs.validation_kind import ValidationKind, scores_of_sets
 from cutaway.story.html import folded, table
 from cutaway.story.notebook import facts, shown, title
 from cutaway.story.text import number
 from cutaway.train.training_html import history_parts
-
-SETS = {"training": "train", "validation": "validation", "test": "test"}
 
 
 def run_html(run) -> str:
@@ -24,7 +23,12 @@ def run_html(run) -> str:
         title(f"Run {run.path}"),
         facts(rows),
         _scores(metrics),
-        history_parts(run.history, best_epoch=metrics.get("best_epoch"), named=score_in_words),
+        history_parts(
+            run.history,
+            best_epoch=metrics.get("best_epoch"),
+            named=score_in_words,
+            validation=ValidationKind.of(metrics).curve,
+        ),
         folded("network", network_parts(run.net)),
     )
 
@@ -37,7 +41,7 @@ def _trained(metrics) -> str:
 
 
 def _scores(metrics) -> str:
-    found = {name: metrics[key] for name, key in SETS.items() if key in metrics}
+    found = scores_of_sets(metrics)
     rows = [
         (score_in_words(score), *(_written(values.get(score)) for values in found.values()))
         for score in metrics["validation"]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
 import msgspec
 
 from cutaway.data.json_types import Count, Positive, Size
+from cutaway.runs.validation_kind import ValidationKind
 
 LARGEST_PIECE = 2**28  # values of a piece that a network takes: 1 GiB
 Edge = Annotated[int, msgspec.Meta(ge=1, le=2**16)]  # of a piece, in pixels
@@ -44,6 +45,7 @@ class Metrics(TypedDict):
     task: str
     train: Scores
     validation: Scores
+    validation_kind: NotRequired[ValidationKind]  # of older versions always "validation"
     test: NotRequired[Scores]
     parameters: Count
     seconds: float

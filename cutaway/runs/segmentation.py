@@ -19,6 +19,7 @@ from cutaway.metrics.regions import adapted_rand_error, connected_regions
 from cutaway.runs.dense_rows import DenseRows
 from cutaway.runs.drawn_masks import blended
 from cutaway.runs.preprocessing import Headline
+from cutaway.runs.validation_kind import ValidationKind
 from cutaway.train.evaluation import to_probabilities
 
 TILES = 4  # predicted at a time
@@ -162,7 +163,7 @@ class SegmentationRows(DenseRows):
         """(picture (height, width, 3) uint8, *masks (height, width)), as they are shown."""
         return self.shown_input(x), *masks
 
-    def headline(self, scores, target, rows):
+    def headline(self, scores, target, rows, kind=ValidationKind.VALIDATION):
         usual = self.names[int(np.argmax(self.counts))]
         return Headline(
             "Mean IoU: ",

@@ -258,7 +258,7 @@ class SeriesRows(Preprocessing):
         from cutaway.runs.importance import importance_reasons
 
         return importance_reasons(
-            run.outputs, x, truth, self.input_parts(), self.classes,
+            lambda rows: run.outputs, x, truth, self.input_parts(), self.classes,
             examples=self.examples, target=self.target.name,
         )  # fmt: skip
 

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from cutaway.data import TablePreprocessing, students_path
+from cutaway.data.columns import USED
+from cutaway.data.duplicate_rows import groups_of_copies
 from cutaway.data.encoders import Date
 from cutaway.data.leaks import find_leaks
 from cutaway.data.table_reading import TableReading, read_encoded
-from cutaway.errors import OptionError
+from cutaway.errors import OptionError, counted
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
 from cutaway.runs import table_recipe
@@ -24,6 +27,7 @@ from cutaway.runs.networks import DEFAULT_LOSSES, build_network
 from cutaway.runs.options.table import TableOptions
 from cutaway.runs.preprocessing import Preprocessing
 from cutaway.runs.split import make_test_set, split_table
+from cutaway.runs.validation_kind import ValidationKind
 from cutaway.train.blocks import expect_batch
 
 
@@ -83,11 +87,17 @@ class TableRows(Preprocessing):
         return [(name, (columns,)) for name, columns in places.items()]
 
     def reasons(self, run, x, truth, outputs):
+        kind = ValidationKind.of(run.metrics)
+        return self.importance(lambda rows: run.outputs, x, truth, kind.adjective)
+
+    def importance(self, predictor, x, truth, which: str):
+        """Which columns the predictions rest on; the arguments are those of importance_reasons."""
         from cutaway.runs.importance import importance_reasons
 
         return importance_reasons(
-            run.outputs, x, truth, self.input_parts(), self.classes,
+            predictor, x, truth, self.input_parts(), self.classes,
             examples=self.examples, target=self.target.name,
+            which=which,
         )  # fmt: skip
 
     @property
@@ -181,6 +191,7 @@ def prepare_table(
 ) -> Experiment:
     """Read, encode and split a table, and build a network for it; see train_table."""
     options = TableOptions() if options is None else options
+    is_bundled = data is None
     if data is None:
         data, target = students_path(), target or "passed"
     if target is None:
@@ -200,6 +211,8 @@ def prepare_table(
     whole = fit(ignore=options.ignore)
     arrays = whole.transform(frame)
     total, frame, row_numbers = frame.height, frame[arrays.rows], arrays.rows + 1
+    recipe = table_recipe.chosen(options, frame.height, is_bundled=is_bundled)
+    options = dataclasses.replace(options, recipe=recipe)
     split = split_table(
         frame,
         arrays.targets,
@@ -209,7 +222,7 @@ def prepare_table(
         total=total,
         target=target,
     )
-    is_ensemble = options.recipe == "ensemble"
+    is_ensemble = recipe == "ensemble"
     deals_out = is_ensemble and table_recipe.deals_out(options)
     if deals_out:
         split = split.without_validation()
@@ -240,7 +253,8 @@ def prepare_table(
     seed(options.seed)
     make: Callable
     if deals_out:
-        groups = None if split.groups is None else split.groups[training]
+        groups, note = _groups(split, frame, whole, training)
+        split = dataclasses.replace(split, notes=(*split.notes, *note))
         folds = table_recipe.deal(arrays.targets[training], whole.task, options.seed, groups)
         spec = table_recipe.network(preprocessing, arrays.x[training], folds.networks)
         make = functools.partial(CrossFittedExperiment, folds=folds)
@@ -277,6 +291,23 @@ def prepare_table(
         leaks=tuple(leaks),
         test=test_set,
     )
+
+
+def _groups(split, frame, fitted: TablePreprocessing, training):
+    """((training rows,) of those that stay in one fold, or None; notes): as asked, or copies."""
+    if split.groups is not None:
+        return split.groups[training], ()
+    names = [column.name for column in fitted.columns if column.kind in USED]
+    used = [name for name in names if name != fitted.target.name]
+    groups = groups_of_copies(frame[training], fitted.target.name, used)
+    if groups is None:
+        return None, ()
+    count = len(groups) - len(np.unique(groups))
+    note = (
+        f"{counted(count, 'row')} {'repeats' if count == 1 else 'repeat'} another one: equal rows "
+        "are in the same fold, so that none is predicted by a network that knows it"
+    )
+    return groups, (note,)
 
 
 def _advice(fitted: TablePreprocessing, options) -> list[str]:

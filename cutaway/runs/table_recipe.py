@@ -3,32 +3,51 @@
 What is taken from whom, and what was measured, stands in docs/tables.md.
 """
 
+import dataclasses
 import math
 
 import numpy as np
 
 from cutaway.data import Folds, TablePreprocessing
-from cutaway.data.encoders import Number
+from cutaway.data.encoders import EmbeddedCategory, Number
 from cutaway.data.target import Target
+from cutaway.data.text_column import TextColumn
 from cutaway.nn import Ensemble, Linear, Module, initialize_on
 from cutaway.optim import AdamW, CosineCycles, FlatCosine
 from cutaway.runs.networks import DEFAULT_LOSSES
 
-FOLDS, MANY = 4, 20_000  # rows from which they are dealt out once, not twice
+TINY = 100  # rows below which one plain network is trained
+FOLDS, MANY = 4, 2000  # rows from which they are dealt out once, not twice
 MEMBERS = 4  # networks where rows are not dealt out
 WORD_FEATURES = 16  # size of a word's vector
 HIDDEN = (128, 128)
 ACTIVATION = "selu"
 DROPOUT, DECAY = 0.15, 0.02
-CYCLES = 6  # of the learning rate, each twice as long as the one before
+CYCLES, LEAST_CYCLES = 6, 3  # of the learning rate, each twice as long as the one before
 REST = 0.1  # of the highest learning rate: below it the weights of an epoch may be kept
-RATE, RATE_OF_NUMBERS = 0.015, 0.03  # learning rate for classes, for numbers
+RATE, RATE_OF_NUMBERS = 0.03, 0.06  # learning rate for classes, for numbers
 BETAS = (0.9, 0.95)
 EMBEDDING_WIDTH, EMBEDDING_SCALE = 8, 0.2
+CLIP = 10.0  # of standardized columns with waves: keeps the effect of a far outlier bounded
 FEW_VALUES = 12  # a column of numbers with as many values or fewer has no waves
+LISTED = 12  # names in a sentence
 BATCH = 256
-STEPS, LEAST_EPOCHS, MOST_EPOCHS = 2500, 40, 256
+STEPS, MOST_STEPS = 1200, 20_000  # wanted at least, if no cycle gets too long; allowed
+LONGEST_FIRST = 4  # epochs of the first cycle at most
 INITIAL_ROWS = 1024  # on which weights are drawn
+
+
+def chosen(options, rows: int, *, is_bundled: bool) -> str:
+    """The recipe: the given one, or the plain network where it is asked for or the table is tiny.
+
+    Args:
+        options: TableOptions.
+        rows: of the table.
+        is_bundled: whether it is the table that comes with Cutaway, which lessons use.
+    """
+    if options.recipe is not None:
+        return options.recipe
+    return "plain" if options.of_plain() or is_bundled or rows < TINY else "ensemble"
 
 
 def deals_out(options) -> bool:
@@ -75,6 +94,7 @@ def network(rows: TablePreprocessing, x: np.ndarray, members: int) -> dict:
         "activation": ACTIVATION,
         "dropout": DROPOUT,
         "periodic": sorted(k for k in numbers if len(np.unique(x[:, k])) > FEW_VALUES),
+        "clip": CLIP,
         "learned_scale": True,
         "embedding_scale": EMBEDDING_SCALE,
     }
@@ -83,6 +103,40 @@ def network(rows: TablePreprocessing, x: np.ndarray, members: int) -> dict:
 def sizes_of_texts(rows: TablePreprocessing) -> list[list[int]]:
     """[tokens, length, size of a vector] of each column of texts."""
     return [[text.tokens, text.length, WORD_FEATURES] for text in rows.texts]
+
+
+def inputs_in_words(spec: dict, rows) -> str:
+    """What each network does with the encoded columns, in sentences.
+
+    Args:
+        spec: from `network`.
+        rows: the fitted preprocessing.
+    """
+    waved = [rows.features[k] for k in spec["periodic"]]
+    categories = [e.name for e in rows.encoders if isinstance(e, EmbeddedCategory)]
+    texts = [e.name for e in rows.encoders if isinstance(e, TextColumn)]
+    parts = [
+        f"Each of the {spec['members']} networks takes the columns as preprocessed (see Data)."
+    ]
+    if waved:
+        parts.append(
+            f"Numbers with more than {FEW_VALUES} distinct values ({_listed(waved)}) go through a "
+            f"smooth clip at ±{spec['clip']:g} and then through waves: cosines with learned "
+            "frequencies, beside the number itself (periodic embedding)."
+        )
+    if categories:
+        parts.append(f"Categories of {_listed(categories)} become learned vectors (embedding).")
+    if texts:
+        parts.append(
+            f"Words of {_listed(texts)} become learned vectors of {WORD_FEATURES} numbers."
+        )
+    return " ".join([*parts, "The outputs of all networks are averaged."])
+
+
+def _listed(names: list[str]) -> str:
+    """Names with commas; of many the first."""
+    shown = ", ".join(names[:LISTED])
+    return shown if len(names) <= LISTED else f"{shown} and {len(names) - LISTED} more"
 
 
 def base_rate(target: Target) -> np.ndarray:
@@ -94,10 +148,44 @@ def base_rate(target: Target) -> np.ndarray:
     return np.log(p[1:]) - np.log(p[:1]) if target.task == "binary" else np.log(p)
 
 
-def count_epochs(rows: int, batch_size: int) -> int:
-    """Epochs for so many rows."""
-    steps = math.ceil(rows / batch_size)
-    return min(MOST_EPOCHS, max(LEAST_EPOCHS, round(STEPS / steps)))
+def base_loss(target: Target) -> float:
+    """The loss of predicting this: the entropy of the classes, or the variance, which is 1."""
+    if target.task == "regression":
+        return 1.0
+    p = np.maximum(np.array(target.counts, float), 0.5)
+    p /= p.sum()
+    return float(-np.sum(p * np.log(p)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Cycles:
+    """How long is trained: cycles of the learning rate, each twice as long as the one before.
+
+    They end where an epoch ends, because the weights of an epoch's end are kept. Training stops
+    after the first that is no better than the one before: most tables need three to five.
+
+    Attributes:
+        count: number of cycles at most.
+        first: epochs of the first one.
+    """
+
+    count: int
+    first: int
+
+    @classmethod
+    def of(cls, rows: int, batch_size: int) -> "Cycles":
+        """Those for so many rows."""
+        steps = math.ceil(rows / batch_size)
+        count = CYCLES
+        while count > LEAST_CYCLES and steps * (2**count - 1) > MOST_STEPS:
+            count -= 1
+        wanted = round(STEPS / steps / (2**count - 1))
+        return cls(count, min(LONGEST_FIRST, max(1, wanted)))
+
+    @property
+    def epochs(self) -> int:
+        """Of all cycles."""
+        return self.first * (2**self.count - 1)
 
 
 def initialize(net: Ensemble, x: np.ndarray, rows: TablePreprocessing) -> None:
@@ -126,13 +214,13 @@ def rate(task: str) -> float:
     return RATE_OF_NUMBERS if task == "regression" else RATE
 
 
-def optimizer(net, *, steps: int, rate: float) -> AdamW:
+def optimizer(net, *, steps: int, cycles: int, rate: float) -> AdamW:
     """The optimizer of one member."""
     return AdamW(
         net,
         rate,
         betas=BETAS,
-        schedule=CosineCycles(steps, CYCLES),
+        schedule=CosineCycles(steps, cycles),
         weight_decay=DECAY,
         decays=decay_of,
         decay_schedule=FlatCosine(steps),

@@ -48,9 +48,7 @@ def worth_seeing(experiment, run: Run) -> WorthSeeing | None:
     else:
         chosen = experiment.validation
         truth, outputs = rows.truth(experiment.y[chosen]), experiment.outputs(run, chosen)
-        numbers, what = _numbers(experiment, run), "validation"
-        if not experiment.has_validation:
-            what = "training"
+        numbers, what = _numbers(experiment, run), experiment.validation_kind.adjective
     if not len(truth) or numbers is None:
         return None
     worst = WorstRows.of(truth, outputs, classes=rows.classes is not None)

@@ -28,7 +28,7 @@ from cutaway.files import Manifest, Owner, owner, sweep
 from cutaway.files.limits import given_max_bytes
 from cutaway.files.manifest import damaged
 from cutaway.files.writing import explaining_write
-from cutaway.runs import prepare
+from cutaway.runs import for_one_network, prepare
 from cutaway.runtime import device
 from cutaway.search.result import Tuned, finish
 from cutaway.search.search_config import config_of, differences
@@ -62,7 +62,8 @@ def tune(
 ) -> Tuned:
     """Search for the best options for data of any kind; the best trial is saved as a run.
 
-    The first trial has the default options. Trials are compared on the validation rows; the best
+    The first trial has the default options; of a table those of the recipe "plain", one network
+    whose options can be varied. Trials are compared on the validation rows; the best
     of many is optimistically biased there, so the default and the best are finally scored on a
     test set that no trial sees.
 
@@ -109,7 +110,7 @@ def tune(
     import_optuna()
     given = {"test": TEST, **given}
     asked = {"target": target, "kind": kind, **given}
-    base = prepare(data, target, kind=kind, **given)
+    base = prepare(data, target, kind=kind, **for_one_network(data, target, kind, given))
     base = base.with_options(dataclasses.replace(base.options, epochs=base.epochs))
     space = open_space(base, given)
     name = f"{_plain(Path(base.source).stem)}-tune"

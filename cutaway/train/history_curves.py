@@ -7,7 +7,11 @@ from cutaway.story.plot import Plot
 
 
 def history_plots(
-    history, *, best_epoch: int | None = None, named: Callable[[str], str] | None = None
+    history,
+    *,
+    best_epoch: int | None = None,
+    named: Callable[[str], str] | None = None,
+    validation: str = "validation",
 ) -> list[Plot]:
     """Loss and each metric over the epochs.
 
@@ -15,6 +19,7 @@ def history_plots(
         history: a train.History.
         best_epoch: a line marks the epoch whose weights were kept.
         named: function from the name of a column to its title; None: spaces for underscores.
+        validation: what the curves of the validation are called.
     """
     metrics = [c[4:] for c in history.columns if c.startswith("val_") and c != "val_loss"]
     dot = 3.5 if len(history) == 1 else 0.0  # one point makes no line
@@ -25,7 +30,7 @@ def history_plots(
         alone = f"val_{name}" not in history.columns
         for column, label, color, width in (
             (name, "training", BLUE if alone else GRAY, 1.4),
-            (f"val_{name}", "validation", BLUE, 2.0),
+            (f"val_{name}", validation, BLUE, 2.0),
         ):
             if column in history.columns:
                 look = {"color": color, "width": width, "dot": dot}

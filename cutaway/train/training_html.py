@@ -17,15 +17,18 @@ def history_html(history) -> str:
     return shown(title("History", epochs), history_parts(history))
 
 
-def history_parts(history, *, best_epoch: int | None = None, named=None) -> str:
+def history_parts(
+    history, *, best_epoch: int | None = None, named=None, validation: str = "validation"
+) -> str:
     """The curves, and the first and the last epoch in numbers.
 
     Args:
-        best_epoch, named: see history_plots.
+        best_epoch, named, validation: see history_plots.
     """
     if not history.rows:
         return NO_EPOCHS
-    curves = chart(side_by_side(history_plots(history, best_epoch=best_epoch, named=named)))
+    plots = history_plots(history, best_epoch=best_epoch, named=named, validation=validation)
+    curves = chart(side_by_side(plots))
     ends = [history.rows[0]] if len(history) == 1 else [history.rows[0], history.rows[-1]]
     columns = [name for name in history.columns if name != "seconds"]
     rows = [[_cell(row.get(name)) for name in columns] for row in ends]

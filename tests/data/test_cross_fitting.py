@@ -44,3 +44,24 @@ def test_more_folds_than_rows_or_groups_are_refused():
         Folds.deal(np.zeros(3), 4)
     with pytest.raises(DataError, match="2 groups"):
         Folds.deal(np.zeros(8), 4, groups=np.arange(8) % 2)
+
+
+def test_groups_of_one_class_are_stratified():
+    """Copies of rows: two of a class that has 8 of 200 rows are in each of four folds."""
+    y = np.array([1] * 8 + [0] * 192)
+    groups = np.arange(200)
+    groups[[1, 21, 41]] = groups[[0, 20, 40]]  # three rows that repeat another one
+    folds = Folds.deal(y, count=4, repeats=3, seed=1, groups=groups)
+    for numbers in folds.numbers:
+        assert numbers[1] == numbers[0] and numbers[21] == numbers[20]
+        rare = np.bincount(numbers[y == 1], minlength=4)
+        assert rare.min() >= 1 and rare.max() <= 3  # seven groups, one of two rows
+        assert np.ptp(np.bincount(numbers)) <= 3
+
+
+def test_groups_of_several_classes_are_not_stratified_but_stay_together():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 30, 300)
+    folds = Folds.deal(rng.integers(0, 2, 300), count=5, groups=groups)
+    for group in range(30):
+        assert len(np.unique(folds.numbers[0][groups == group])) == 1

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sklearn import datasets
 
 from cutaway.data import TablePreprocessing, stratified_split, students_path
+from cutaway.data.duplicate_rows import groups_of_copies
 from cutaway.data.leak_formulas import find_formula, unit_of
 from cutaway.data.leak_series import find_future
 from cutaway.data.leaks import find_leaks
@@ -329,6 +330,22 @@ def test_rows_that_are_equal_by_chance_are_not_told(levels):
     frame = pl.DataFrame(columns | {"y": rng.choice(["a", "b"], 2000)})
     assert frame.is_duplicated().any()
     assert leaks_of(frame) == []
+
+
+def test_copies_are_grouped_and_equal_rows_of_coarse_columns_are_not():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(ROWS, 4))
+    frame = pl.DataFrame({**{f"x{k}": x[:, k] for k in range(4)}, "y": rng.integers(0, 2, ROWS)})
+    names = [f"x{k}" for k in range(4)]
+    assert groups_of_copies(frame, "y", names) is None
+    twice = pl.concat([frame, frame[:40], frame[:5]])
+    groups = groups_of_copies(twice, "y", names)
+    assert groups is not None
+    assert len(np.unique(groups)) == ROWS
+    assert np.array_equal(groups[ROWS : ROWS + 40], groups[:40])
+    assert np.array_equal(groups[ROWS + 40 :], groups[:5])
+    coarse = pl.DataFrame({"a": rng.integers(0, 3, ROWS), "b": rng.integers(0, 4, ROWS)})
+    assert groups_of_copies(coarse.with_columns(y=pl.lit(1)), "y", ["a", "b"]) is None
 
 
 def test_rows_of_a_sensor_that_is_off_are_no_copies():

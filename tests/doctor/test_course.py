@@ -103,7 +103,7 @@ def test_what_could_not_be_judged_is_said_and_shown(monkeypatch):
 
 def test_a_part_of_a_run_is_said_to_be_a_part():
     frame = pl.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": np.where(NOISY, "yes", "no")})
-    prepared = prepare_table(frame, "y", TableOptions(epochs=20))
+    prepared = prepare_table(frame, "y", TableOptions(epochs=20, recipe="plain"))
     assert limits_of(prepared, plan_of(prepared)) == []
     part = dataclasses.replace(plan_of(prepared, rows=50), epochs=12)
     (told,) = limits_of(prepared, part)

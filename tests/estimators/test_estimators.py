@@ -39,7 +39,7 @@ def test_every_check_of_scikit_learn_passes(kind):
 
 def test_of_a_frame_the_network_is_the_one_that_train_table_trains(tmp_path):
     frame = pl.read_csv(students_path())
-    options = ct.TableOptions(epochs=10, seed=3)
+    options = ct.TableOptions(epochs=10, seed=3, recipe="plain")
     run = ct.train_table(frame, "passed", options=options, out=tmp_path / "run")
     model = ct.Classifier(max_iter=10, random_state=3)
     model.fit(frame.drop("passed"), frame["passed"])

@@ -1,5 +1,6 @@
 """The chain rule as a sum over paths: exact, complete, and the strongest ones first."""
 
+import functools
 import itertools
 import math
 
@@ -7,9 +8,11 @@ import numpy as np
 import pytest
 
 import cutaway as ct
+from cutaway import nn
 from cutaway.engine import float64
 from cutaway.explain.paths import LocalJacobians
 from cutaway.explain.semirings import Counting, Estimate, count_exactly
+from cutaway.models import TableNetwork
 
 LABELS = ct.losses.sparse_categorical_cross_entropy_with_logits
 SQUARES = ct.losses.mean_squared_error
@@ -70,6 +73,18 @@ def cnn():
     )
 
 
+def table_networks():
+    """Two networks of the recipe for tables, averaged: waves of two numbers, one plain, a level."""
+    one = functools.partial(
+        TableNetwork, 3, [(5, 2)], (6, 4), 1,
+        activation=nn.SELU, periodic=(0, 2), clip=3.0, learned_scale=True,
+    )  # fmt: skip
+    return nn.Ensemble([one(), one()])
+
+
+TABLE_ROW = [[0.7, -1.2, 4.5, 2.0]]
+CHANCE = ct.losses.binary_cross_entropy_with_logits
+
 CASES = {
     "mlp": (mlp, (4,), 1, LABELS, "0.weight", (2, 1)),
     "mlp, a batch": (mlp, (3, 4), [1, 0, 1], LABELS, "0.weight", (2, 1)),
@@ -120,6 +135,32 @@ CASES = {
         (2, 1),
     ),
     "transformer, embedding": (Encoder, [3, 1, 4, 1], 2, LABELS, "tokens.weight", (1, 5)),
+    "table, waves": (
+        table_networks,
+        TABLE_ROW,
+        [[1.0]],
+        CHANCE,
+        "members.1.waves.frequency",
+        (0, 2),
+    ),
+    "table, map of waves": (
+        table_networks,
+        TABLE_ROW,
+        [[1.0]],
+        CHANCE,
+        "members.0.waves.linear.weight",
+        (1, 3, 0),
+    ),
+    "table, factor": (table_networks, TABLE_ROW, [[1.0]], CHANCE, "members.0.scale.factor", (3,)),
+    "table, level": (
+        table_networks,
+        TABLE_ROW,
+        [[1.0]],
+        CHANCE,
+        "members.1.embeddings.0.weight",
+        (2, 1),
+    ),
+    "table, layer": (table_networks, TABLE_ROW, [[1.0]], CHANCE, "members.0.mlp.0.weight", (5, 2)),
     "tied weights": (Tied, (3,), [0.1, 0.2, 0.3], SQUARES, "inner.weight", (2, 1)),
 }
 

@@ -105,6 +105,9 @@ def test_networks_for_tables(tmp_path):
         [RNG.normal(size=(shape[0], 3)), RNG.integers(0, 5, (shape[0], 2))], 1
     )
     check(net, {"x": ((5,), "float32", levels)}, tmp_path)
+    waves = {"periodic": (0, 2), "clip": 3.0, "learned_scale": True, "activation": nn.SELU}
+    members = [TableNetwork(3, [[5, 2], [7, 3]], (8,), 1, **waves) for _ in range(2)]
+    check(nn.Ensemble(members), {"x": ((5,), "float32", levels)}, tmp_path)
 
 
 def test_a_convolutional_network_moves_its_axes_at_its_edges_only(tmp_path):

@@ -88,7 +88,9 @@ def test_a_channel_is_shuffled_over_the_windows_and_not_over_time():
 
 def section(predict, x, truth, classes=None):
     parts = [("dose", (0,)), ("<age>", (1,))]
-    found = importance_reasons(predict, x, truth, parts, classes, examples="rows", target="y")
+    found = importance_reasons(
+        lambda rows: predict, x, truth, parts, classes, examples="rows", target="y"
+    )
     return found.sections[0][1], found.columns
 
 

@@ -72,7 +72,7 @@ def source(request, tmp_path):
     """(data, target, kind, options) of each kind that needs no files of media."""
     rng = np.random.default_rng(2)
     if request.param == "table":
-        return table(), "y", "table", {}
+        return table(), "y", "table", {"recipe": "plain"}
     if request.param == "text":
         words = np.array(
             ["good", "bad", "fine", "dull", "warm", "cold", "new", "old", "red", "blue"]

@@ -93,7 +93,9 @@ def test_dates_as_text_and_rows_without_one():
 
 
 def test_a_table_is_split_by_group_and_the_group_is_no_input():
-    found = prepare_table(visits(), "y", TableOptions(split="group:patient", test=0.2))
+    found = prepare_table(
+        visits(), "y", TableOptions(split="group:patient", test=0.2, recipe="plain")
+    )
     training, validation = (
         set(found.frame[rows]["patient"]) for rows in (found.training, found.validation)
     )

@@ -545,6 +545,10 @@ def test_all_rows_train_if_none_are_to_validate(tmp_path):
     assert any("no validation rows" in note for note in prepared.notes)
     run = prepared.train(tmp_path / "run", progress=False)
     assert run.metrics["train"] == run.metrics["validation"]
+    assert run.metrics["validation_kind"] == "training"
+    page = prepared.page(run, "cutaway train")
+    assert "that the network was trained on: they say nothing about new rows" in page
+    assert "validation rows" not in page.partition("no validation rows")[0]
     assert run.preprocessing.interval is None
 
 

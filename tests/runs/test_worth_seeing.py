@@ -35,6 +35,9 @@ def scores(**values):
     return {"validation": values}
 
 
+OUT_OF_FOLD = {"validation_kind": "out of fold"}
+
+
 def said(metrics, baseline="always predicting the majority class"):
     counts = {"validation": 40, "test": 30}
     return nothing_learned(metrics, counts=counts, examples="rows", baseline=baseline)
@@ -54,10 +57,15 @@ def test_a_run_that_is_as_good_as_its_baseline_has_learned_nothing():
     )
 
 
+def test_rows_that_networks_predict_which_did_not_see_them_are_called_out_of_fold():
+    metrics = scores(accuracy=0.5, baseline_accuracy=0.5) | OUT_OF_FOLD
+    assert "on the 40 out-of-fold rows the accuracy is 0.5" in said(metrics)
+
+
 def test_the_test_set_counts_where_there_is_one():
     metrics = scores(accuracy=0.9, baseline_accuracy=0.5)
     metrics["test"] = {"accuracy": 0.4, "baseline_accuracy": 0.5}
-    assert "on the 30 test rows the accuracy is 0.4" in said(metrics)
+    assert "on the 30 test rows the accuracy is 0.4" in said({**metrics, **OUT_OF_FOLD})
     metrics["validation"], metrics["test"] = metrics["test"], metrics["validation"]
     assert said(metrics) == ""
 
@@ -109,6 +117,9 @@ def test_the_report_calls_wrong_what_is_wrong_and_says_first_that_nothing_was_le
     rows = len(experiment.validation)
     assert f"<h2>Wrong predictions: {wrong} of {rows} validation rows</h2>" in page
     assert page.index("Nothing useful was learned") < page.index("Validation accuracy")
+    assert f"Scores and errors are those on the {rows} validation rows." in page
+    assert "the best on the validation rows, were kept" in page
+    assert "Where the validation loss rises" in page and "out of fold" not in page
     assert "cutaway explain RUN --row 7" in page and "cutaway doctor " in page
     assert "Columns that matter" in page
 

@@ -41,7 +41,7 @@ def test_the_first_trial_has_the_default_options_and_the_best_is_no_worse(whole)
     rows = found.trials
     assert rows["trial"].to_list() == [1, 2, 3, 4]
     assert rows["lr"][0] == 0.001 and rows["layers"][0] == "128-128"
-    plain = ct.runs.prepare(frame, "where", test=0.2, **SMALL)
+    plain = ct.runs.prepare(frame, "where", test=0.2, recipe="plain", **SMALL)
     plain.test = None
     run = plain.train(found.path / "plain", progress=False)
     assert rows["value"][0] == pytest.approx(min(run.history["val_loss"]), rel=1e-6)

@@ -258,6 +258,10 @@ class DataKind:
         """
         return None
 
+    def options_of_one_network(self) -> dict:
+        """Options with which one network is trained whose hyperparameters are all options."""
+        return {}
+
     def own_options(self, run: Any) -> dict:
         """{option: value} of a run in place of what it was trained from and now holds itself."""
         return {}

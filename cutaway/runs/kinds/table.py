@@ -46,6 +46,9 @@ class TableKind(DataKind):
 
         return prepare_table(data, target, options)
 
+    def options_of_one_network(self):
+        return {"recipe": "plain"}
+
     def networks(self):
         return {"mlp": _build, "table_ensemble": _build_ensemble}
 
@@ -152,6 +155,7 @@ def _build_member(spec):
         dropout=spec["dropout"],
         embedding_scale=spec["embedding_scale"],
         periodic=spec["periodic"],
+        clip=spec["clip"],
         learned_scale=spec["learned_scale"],
     )
 

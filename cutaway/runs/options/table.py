@@ -22,8 +22,7 @@ OF_PLAIN = (
 class TableOptions(ReadingOptions, TrainingOptions):
     """Training options for tables; None means a default that depends on the data.
 
-    The defaults gave the best scores on small and medium-sized tables (benchmarks/tables):
-    enough steps, and enough regularization.
+    Which recipe is taken by default, `runs.table_recipe.chosen` decides.
 
     Attributes:
         layers: sizes of the hidden layers.
@@ -33,7 +32,9 @@ class TableOptions(ReadingOptions, TrainingOptions):
         task: "binary", "multiclass" or "regression".
         ignore: columns to ignore.
         recipe: "plain", one small network; or "ensemble", several networks on different folds of
-            the rows, see runs.table_recipe, which decides itself what OF_PLAIN names.
+            the rows, see runs.table_recipe, which decides itself what OF_PLAIN names. None: the
+            ensemble, but "plain" below 100 rows, for the bundled table, and if one of OF_PLAIN is
+            given.
         others: see ReadingOptions and TrainingOptions.
     """
 
@@ -51,13 +52,14 @@ class TableOptions(ReadingOptions, TrainingOptions):
         (), Flag("Columns to ignore.", TABLES, metavar="COLUMN,...", parse=parse_names)
     )
 
-    recipe: str = option(
-        "plain",
+    recipe: str | None = option(
+        None,
         Flag(
             "plain (one small network) or ensemble (several networks on different folds of the "
             "rows, averaged).",
             TABLES,
             metavar="NAME",
+            default="ensemble; plain below 100 rows and if layers, lr and the like are given",
         ),
     )
 
@@ -75,7 +77,8 @@ class TableOptions(ReadingOptions, TrainingOptions):
         expect_choice(self.init, INITIALIZERS, what="init")
         if self.task is not None:
             expect_choice(self.task, TASKS, what="task")
-        expect_choice(self.recipe, RECIPES, what="recipe")
+        if self.recipe is not None:
+            expect_choice(self.recipe, RECIPES, what="recipe")
         given = self.of_plain()
         if self.recipe == "ensemble" and given:
             raise OptionError(
