@@ -12,6 +12,7 @@ import cutaway as ct
 from cutaway.engine import Tensor, no_grad
 from cutaway.losses.terms import columns_of, named_terms
 from cutaway.nn import init
+from cutaway.nn.state import named_variables
 from cutaway.nn.trees import call, leaves, map_leaves
 
 pytestmark = pytest.mark.usefixtures("compile_quickly")
@@ -33,6 +34,8 @@ class Subject:
         self.x, self.y = case.batch(np.random.default_rng(0))  # trees of arrays
         self.initial = self.net.state_dict()
         self.optimizer = ct.Adam(self.net, lr=case.lr)
+        slots = named_variables(self.optimizer).values()
+        self.initial_slots = [(slot, np.array(slot.data)) for slot in slots]
         self.compiled = ct.jit(self.step, self.net, self.optimizer)
 
     def gradients(self, x, y):
@@ -51,7 +54,9 @@ class Subject:
         return found
 
     def reset(self):
-        """The network as it was built, in training; what the optimizer holds may stay."""
+        """Network and optimizer as they were built, in training, whatever other tests did."""
+        for slot, value in self.initial_slots:
+            slot.data = jax.numpy.asarray(value)
         self.net.load_state_dict(self.initial)
         self.optimizer.zero_grad()
         self.net.train()

@@ -30,7 +30,8 @@ def found(points, tmp_path_factory):
 def test_baselines_are_those_of_scikit_learn_on_the_same_rows(points, found):
     assert found.sizes == [20, 90]
     for seed in (0, 1):
-        base = ct.runs.prepare(points, "where", kind="table", test=0.25, seed=seed)
+        options = {"test": 0.25, "seed": seed, "recipe": "plain"}
+        base = ct.runs.prepare(points, "where", kind="table", **options)
         rows = np.sort(np.concatenate([base.training, base.validation]))
         assert len(rows) == 90
         x, y = base.x[rows], base.y[rows]
