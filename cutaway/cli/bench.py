@@ -1,13 +1,13 @@
 """cutaway bench."""
 
 from cutaway.cli.show import console, escape, print_device, print_json, table
-from cutaway.runs import for_one_network, prepare
+from cutaway.runs import prepare
 from cutaway.runs.bench import bench
 from cutaway.runtime import device
 
 
 def bench_command(data, target, kind, given, *, seconds, explain, as_json) -> None:
-    experiment = prepare(data, target, kind=kind, **for_one_network(data, target, kind, given))
+    experiment = prepare(data, target, kind=kind, one_network=True, **given)
     measured = bench(experiment, seconds=seconds)
     if as_json:
         print_json({"network": experiment.spec["model"], **measured})

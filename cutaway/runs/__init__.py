@@ -8,7 +8,7 @@ import importlib
 _HOMES = {
     "experiment": ("Experiment", "write_report"),
     "finished_run": ("Run",),
-    "from_path": ("for_one_network", "prepare"),
+    "from_path": ("prepare",),
     "kinds": ("KINDS", "DataKind"),
     "model_card": ("push_to_hub",),
     "options": ("TrainingOptions",),

@@ -2,7 +2,6 @@
 from cutaway.runs.experiment import Experiment as Experiment
 from cutaway.runs.experiment import write_report as write_report
 from cutaway.runs.finished_run import Run as Run
-from cutaway.runs.from_path import for_one_network as for_one_network
 from cutaway.runs.from_path import prepare as prepare
 from cutaway.runs.kinds import DataKind as DataKind
 from cutaway.runs.kinds import KINDS as KINDS
@@ -22,7 +21,6 @@ __all__ = [
     "Run",
     "TableOptions",
     "TrainingOptions",
-    "for_one_network",
     "prepare",
     "prepare_table",
     "push_to_hub",

@@ -10,7 +10,14 @@ from cutaway.runs.kinds import KINDS, DataKind
 from cutaway.runs.recognition import recognize
 
 
-def prepare(data, target: str | None = None, *, kind: str | None = None, **given) -> Experiment:
+def prepare(
+    data,
+    target: str | None = None,
+    *,
+    kind: str | None = None,
+    one_network: bool = False,
+    **given,
+) -> Experiment:
     """Read, encode and split data of any kind, and build a network for them.
 
     Args:
@@ -19,6 +26,8 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
             table unless its kind is given; it is read once.
         target: the column to predict, for tables and texts in tables.
         kind: kind of the data, if it is detected wrongly.
+        one_network: whether one network is trained, all of whose hyperparameters are options, also
+            where an ensemble is the default; for those who vary them, or its rows.
         given: options of that kind: those of TrainingOptions, and its own, see
             `runs.KINDS[kind].options`.
 
@@ -55,23 +64,12 @@ def prepare(data, target: str | None = None, *, kind: str | None = None, **given
     if "from_" in given:
         options = make_options(_transfer_options(chosen), chosen, given)
         return chosen.prepare_transfer(data, target, options, why=_ended(sentences))
+    if one_network:
+        given = {**chosen.options_of_one_network(), **given}
     options = make_options(chosen.options, chosen, given)
     if chosen.network and "model" not in given:
         sentences.append(f"Network: {chosen.network}")
     return chosen.prepare(data, target, options, why=_ended(sentences))
-
-
-def for_one_network(data, target: str | None, kind: str | None, given: dict) -> dict:
-    """Options for `prepare`, such that one network is trained and all it has are options.
-
-    For those who vary the options or the rows of one network.
-
-    Args:
-        data, target, kind: as for `prepare`.
-        given: options; they come first.
-    """
-    kind = recognize(data, target=target).kind if kind is None else kind
-    return given if kind not in KINDS else {**KINDS[kind].options_of_one_network(), **given}
 
 
 def _ended(sentences) -> str:

@@ -28,7 +28,7 @@ from cutaway.files import Manifest, Owner, owner, sweep
 from cutaway.files.limits import given_max_bytes
 from cutaway.files.manifest import damaged
 from cutaway.files.writing import explaining_write
-from cutaway.runs import for_one_network, prepare
+from cutaway.runs import prepare
 from cutaway.runtime import device
 from cutaway.search.result import Tuned, finish
 from cutaway.search.search_config import config_of, differences
@@ -110,7 +110,7 @@ def tune(
     import_optuna()
     given = {"test": TEST, **given}
     asked = {"target": target, "kind": kind, **given}
-    base = prepare(data, target, kind=kind, **for_one_network(data, target, kind, given))
+    base = prepare(data, target, kind=kind, one_network=True, **given)
     base = base.with_options(dataclasses.replace(base.options, epochs=base.epochs))
     space = open_space(base, given)
     name = f"{_plain(Path(base.source).stem)}-tune"

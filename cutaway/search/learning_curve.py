@@ -13,7 +13,7 @@ from cutaway.data import stratified_split
 from cutaway.data.read import unpiped
 from cutaway.errors import DataError, OptionError, RunError, expect_range
 from cutaway.metrics import regression_scores
-from cutaway.runs import for_one_network, prepare
+from cutaway.runs import prepare
 from cutaway.runs.baselines import import_sklearn
 from cutaway.runs.kinds import KINDS
 from cutaway.runs.kinds.contract import NETWORK, Rivals
@@ -212,8 +212,7 @@ def compare(
     first = given.pop("seed", 0)
     given = {"test": TEST, **given}
     data = unpiped(data)
-    if sizes is not None:
-        given = for_one_network(data, target, kind, given)
+    given["one_network"] = sizes is not None
     base = prepare(data, target, kind=kind, seed=first, **given)
     if not KINDS[base.kind].is_compared:
         raise OptionError(

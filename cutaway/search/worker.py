@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cutaway.errors import CutawayError
 from cutaway.files import set_max_bytes
-from cutaway.runs import for_one_network, prepare
+from cutaway.runs import prepare
 from cutaway.runtime.devices import DEVICES, use_device
 from cutaway.search.study import open_space, study_of
 from cutaway.search.trial import run_trial
@@ -23,8 +23,7 @@ def work(task: dict) -> int:
     set_max_bytes(task["max_bytes"])
     target, kind = asked.pop("target"), asked.pop("kind")
     asked = {k: tuple(v) if isinstance(v, list) else v for k, v in asked.items()}
-    own = for_one_network(task["data"], target, kind, asked)
-    base = prepare(task["data"], target, kind=kind, **own)
+    base = prepare(task["data"], target, kind=kind, one_network=True, **asked)
     base = base.with_options(dataclasses.replace(base.options, epochs=base.epochs))
     out = Path(task["out"])
     study = study_of(out, base, open_space(base, asked))

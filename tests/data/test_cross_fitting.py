@@ -47,16 +47,14 @@ def test_more_folds_than_rows_or_groups_are_refused():
 
 
 def test_groups_of_one_class_are_stratified():
-    """Copies of rows: two of a class that has 8 of 200 rows are in each of four folds."""
-    y = np.array([1] * 8 + [0] * 192)
-    groups = np.arange(200)
-    groups[[1, 21, 41]] = groups[[0, 20, 40]]  # three rows that repeat another one
-    folds = Folds.deal(y, count=4, repeats=3, seed=1, groups=groups)
+    y = np.array([1] * 41 + [0] * 360)
+    groups = np.arange(401)
+    groups[[1, 61, 81]] = groups[[0, 60, 80]]  # three rows that repeat another one
+    folds = Folds.deal(y, count=4, repeats=5, seed=1, groups=groups)
     for numbers in folds.numbers:
-        assert numbers[1] == numbers[0] and numbers[21] == numbers[20]
-        rare = np.bincount(numbers[y == 1], minlength=4)
-        assert rare.min() >= 1 and rare.max() <= 3  # seven groups, one of two rows
-        assert np.ptp(np.bincount(numbers)) <= 3
+        assert numbers[1] == numbers[0] and numbers[61] == numbers[60]
+        assert sorted(np.bincount(numbers[y == 1])) == [10, 10, 10, 11]
+        assert sorted(np.bincount(numbers)) == [100, 100, 100, 101]
 
 
 def test_groups_of_several_classes_are_not_stratified_but_stay_together():

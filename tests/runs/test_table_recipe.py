@@ -1,6 +1,7 @@
 """The ensemble for tables: folds, honest scores, its first network, and what a run keeps of it."""
 
 import dataclasses
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,6 +52,7 @@ def test_all_rows_train_and_each_is_held_out_from_as_many_networks_as_there_are_
 def test_numbers_have_waves_and_categories_small_vectors():
     spec = prepared().spec
     assert (spec["periodic"], spec["embeddings"]) == ([0, 1, 2], [[40, 8]])
+    assert all(member.clip.limit == spec["clip"] == 10 for member in prepared().net.members)
     few = FRAME.with_columns(a=pl.Series(RNG.integers(0, 5, ROWS)).cast(pl.Float64))
     assert prepared(few, "yes", OPTIONS).spec["periodic"] == [1, 2]
 
@@ -123,7 +125,7 @@ def rests(*losses, base=1.0):
     """How many of these rests, each followed by an epoch at a high rate, are trained."""
 
     class Told:
-        planned_epochs, first_epoch, epoch, stopped, why = 2 * len(losses), 0, 0, False, ""
+        planned_epochs, first_epoch, epoch, stopped = 2 * len(losses), 0, 0, False
 
         def weights(self):
             return {"epoch": self.epoch}
@@ -222,9 +224,25 @@ def test_the_importance_of_columns_is_measured_on_rows_that_were_not_seen(traine
     rows = experiment.training
     outputs = experiment.outputs(run, rows)
     (title, page), *_ = experiment.reasons(run, rows, outputs).sections
-    before = run.metrics["validation"]["log_loss"]
     assert title == "Columns that matter"
-    assert f"{before:.4g} as it is" in page
+    held = experiment.dealt.held_out  # (rows, members)
+
+    def loss_of_unseen(x):
+        logits = np.stack([member(x).numpy()[:, 0] for member in run.net.eval().members], axis=1)
+        p = 1 / (1 + np.exp(-(logits * held).sum(axis=1) / 2))
+        return -np.log(np.where(experiment.y[rows] == 1, p, 1 - p)).mean()
+
+    x, rng = experiment.x[rows], np.random.default_rng(0)
+    before, rises = loss_of_unseen(x), []
+    for order in [rng.permutation(ROWS) for _ in range(10)]:
+        shuffled = x.copy()
+        shuffled[:, 2] = x[order, 2]  # c
+        rises.append(loss_of_unseen(shuffled) - before)
+    assert before == pytest.approx(run.metrics["validation"]["log_loss"], rel=1e-5)
+    shown = re.search(r">c<.*?([-0-9.e]+) ± ([0-9.e]+)", page, re.DOTALL)
+    assert shown is not None
+    assert float(shown[1]) == pytest.approx(np.mean(rises), rel=0.01)
+    assert float(shown[2]) == pytest.approx(np.std(rises, ddof=1), rel=0.06)
 
 
 @pytest.mark.slow

@@ -155,7 +155,7 @@ def _build_member(spec):
         dropout=spec["dropout"],
         embedding_scale=spec["embedding_scale"],
         periodic=spec["periodic"],
-        clip=spec["clip"],
+        clip=spec.get("clip"),  # runs of the first version have none
         learned_scale=spec["learned_scale"],
     )
 
