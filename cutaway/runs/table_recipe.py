@@ -143,8 +143,7 @@ def base_rate(target: Target) -> np.ndarray:
     """(outputs,) what is predicted of all rows alike: log odds, log probabilities, or the mean."""
     if target.task == "regression":
         return np.zeros(1)
-    p = np.maximum(np.array(target.counts, float), 0.5)
-    p /= p.sum()
+    p = _frequencies(target)
     return np.log(p[1:]) - np.log(p[:1]) if target.task == "binary" else np.log(p)
 
 
@@ -152,9 +151,14 @@ def base_loss(target: Target) -> float:
     """The loss of predicting this: the entropy of the classes, or the variance, which is 1."""
     if target.task == "regression":
         return 1.0
-    p = np.maximum(np.array(target.counts, float), 0.5)
-    p /= p.sum()
+    p = _frequencies(target)
     return float(-np.sum(p * np.log(p)))
+
+
+def _frequencies(target: Target) -> np.ndarray:
+    """Of the classes; one that does not occur counts as half a row."""
+    p = np.maximum(np.array(target.counts, float), 0.5)
+    return p / p.sum()
 
 
 @dataclasses.dataclass(frozen=True)
