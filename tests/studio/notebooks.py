@@ -140,6 +140,12 @@ STUDIOS = """(() => {
 
 # the notebook on a page of JupyterLab
 LAB = "window.jupyterapp?.shell?.currentWidget"
+# what makes the views of its widgets; a widget that comes while it asks the kernel for older ones
+# may be lost
+MANAGER = (
+    f"{LAB}.content.rendermime"
+    ".createRenderer('application/vnd.jupyter.widget-view+json', {})._manager.promise"
+)
 
 
 class Views:
@@ -151,7 +157,12 @@ class Views:
     def show(self, count: int) -> None:
         """Wait until so many have drawn a frame."""
         drawn = f"{STUDIOS}.filter((one) => one.dataset.frame && one.querySelector('[data-node]'))"
-        self.page.wait(f"{drawn}.length === {count}")
+        try:
+            self.page.wait(f"{drawn}.length === {count}")
+        except AssertionError as error:
+            error.add_note(f"the page says: {self.page.value('document.body.innerText')[-2000:]}")
+            error.add_note(f"its errors: {self.page.heard()['errors']}")
+            raise
 
     def are_gone(self) -> None:
         """Wait until there is none."""
@@ -211,9 +222,13 @@ class Notebook(Views):
         self.is_ready()
 
     def is_ready(self) -> None:
-        """Wait until its kernel is idle."""
+        """Wait until its kernel is idle, and its widgets of before are there again."""
         status = f"{LAB}?.sessionContext?.session?.kernel?.status"
         self.page.wait(f"{status} === 'idle' && {LAB}.content.widgets.length === {self.cells}")
+        end = time.monotonic() + SECONDS
+        while not self.page.value(f"{MANAGER}.then((found) => found.restoredStatus)"):
+            assert time.monotonic() < end, "JupyterLab is not ready for widgets"
+            time.sleep(0.03)
 
     def run(self, number: int) -> None:
         """Run a cell and wait until it has begun."""
@@ -230,8 +245,10 @@ class Notebook(Views):
         return self.page.value(f"{_cell(number)}.executionState") == "running"
 
     def has_run(self, number: int) -> None:
-        """Wait until a cell has ended."""
+        """Wait until a cell has ended, which must have gone well."""
         self.page.wait(f"{_cell(number)}.executionState === 'idle'")
+        wrong = f"{_cell(number)}.outputs.toJSON().filter((one) => one.output_type === 'error')"
+        assert self.page.value(wrong) == []
 
     def command(self, name: str, **given) -> None:
         """A command of JupyterLab."""
