@@ -87,16 +87,20 @@ def residual_summary(truth, prediction) -> dict:
     }
 
 
-def classification_scores(truth, probabilities) -> dict:
+def classification_scores(truth, probabilities, predicted=None, *, positive: int = 1) -> dict:
     """Scores of probabilities (rows, classes) for integer labels (rows,), as Python numbers.
 
-    precision, recall and f1 are those of class 1 for two classes, otherwise macro averages over
-    the classes that occur; roc_auc is None where it is undefined.
+    precision, recall and f1 are those of the class `positive` for two classes, otherwise macro
+    averages over the classes that occur; roc_auc is None where it is undefined.
+
+    Args:
+        predicted: (rows,) the predicted classes; None: the most probable ones.
     """
     truth = np.asarray(truth).astype(int)
     p = np.asarray(probabilities, np.float64)
     classes = p.shape[1]
-    matrix = confusion_matrix(truth, p.argmax(axis=1), classes)
+    guess = p.argmax(axis=1) if predicted is None else predicted
+    matrix = confusion_matrix(truth, guess, classes)
     per_class = _per_class(matrix)
     true = per_class.pop("support")
     occurs = (matrix.sum(axis=0) + true) > 0
@@ -105,7 +109,7 @@ def classification_scores(truth, probabilities) -> dict:
         "balanced_accuracy": per_class["recall"][true > 0].mean(),
     }
     for name, values in per_class.items():
-        scores[name] = values[1] if classes == 2 else values[occurs].mean()
+        scores[name] = values[positive] if classes == 2 else values[occurs].mean()
     aucs = [_auc(p[:, k], truth == k) for k in ([1] if classes == 2 else range(classes))]
     defined = [auc for auc in aucs if auc is not None]
     scores["roc_auc"] = np.mean(defined) if len(defined) == len(aucs) else None

@@ -30,6 +30,7 @@ from cutaway.runs.base_rate import start_at_base_rate
 from cutaway.runs.beats_baseline import nothing_learned
 from cutaway.runs.class_weights import weighted_spec
 from cutaway.runs.damage import explaining_damage
+from cutaway.runs.decision import DecisionThreshold
 from cutaway.runs.dense_checks import Problem
 from cutaway.runs.finished_run import Run, trainer_for
 from cutaway.runs.interval import PredictionInterval
@@ -480,9 +481,17 @@ class Experiment:
     def calibrate(self, run: Run) -> None:
         """Choose what the preprocessing keeps of the trained network, such as a threshold.
 
-        By default intervals of predicted numbers, from the errors on the validation rows.
+        By default, from the validation rows, intervals of predicted numbers, and the threshold of
+        a rare class.
         """
         rows = self.preprocessing
+        if rows.task == "binary" and rows.decision is None and self.has_validation:
+            truth, outputs = self.y[self.validation], self.outputs(run, self.validation)
+            rows.decision = DecisionThreshold.of_rare(truth, outputs)
+            if rows.decision is not None:
+                which = self.validation_kind.adjective
+                told = rows.decision.why(self.target, rows.classes, truth, outputs, which)
+                self.notes.append(told)
         if rows.task == "regression" and self.has_validation:
             truth = rows.truth(self.y[self.validation])
             rows.interval = PredictionInterval.fit(truth, self.outputs(run, self.validation))
@@ -678,6 +687,13 @@ def rows_page(experiment: Experiment, run: Run, command: str) -> str:
             classes=preprocessing.classes,
             truth=truth,
             outputs=outputs,
+            predicted=None if preprocessing.classes is None else preprocessing.decide(outputs),
+            headline=preprocessing.headline(
+                run.metrics["validation"],
+                experiment.target,
+                experiment.validation_rows,
+                experiment.validation_kind,
+            ),
             rows=frame,
             row_numbers=experiment.row_numbers[validation],
             pictures=experiment.pictures(validation),

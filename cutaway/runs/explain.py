@@ -335,7 +335,7 @@ def _predicted(run, outputs) -> str:
         names, best = class_names(run.preprocessing), int(np.argmax(last))
         return f"{target} = {names[best]} (probability {last[best]:.3f})"
     if run.preprocessing.task in ("binary", "multiclass"):
-        best = int(np.argmax(outputs[0]))
+        best = int(run.preprocessing.decide(outputs)[0])
         return f"{target} = {run.preprocessing.classes[best]} (probability {outputs[0][best]:.3f})"
     values = np.ravel(outputs)[:6]
     more = ", ..." if np.size(outputs) > 6 else ""
@@ -379,7 +379,7 @@ def _unusual(run, x, y, outputs, explanation) -> list:
     task = run.preprocessing.task
     if task in ("binary", "multiclass") and y is not None:
         probability = float(outputs[0][int(y[0])])
-        if int(np.argmax(outputs[0])) != int(y[0]):
+        if int(run.preprocessing.decide(outputs)[0]) != int(y[0]):
             notes.append(f"wrong prediction: probability of the true class {probability:.3f}")
     notes += KINDS[run.config["kind"]].unusual(run.preprocessing, x)
     if y is not None:

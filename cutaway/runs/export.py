@@ -38,7 +38,7 @@ def interface(run) -> Interface:
     """The Interface of an opened Run."""
     kind, rows = KINDS[run.config["kind"]], run.preprocessing
     outputs = kind.describe_outputs(rows, run.config["network"]["loss"])
-    return Interface(kind.network_inputs(rows), outputs)
+    return Interface(kind.network_inputs(rows), [*outputs, *rows.decision_notes()])
 
 
 def export_run_onnx(run, path, *, suppressed: bool = True) -> dict:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cutaway.data.fingerprint import Hashes
     from cutaway.data.table_reading import TableReading
     from cutaway.data.target import Target
+    from cutaway.runs.decision import DecisionThreshold
     from cutaway.runs.interval import PredictionInterval
     from cutaway.runs.schema import Classes
 
@@ -119,6 +120,8 @@ class Preprocessing:
         predicts_files: whether predictions are pictures or volumes, written to a folder.
         interval: the PredictionInterval of predicted numbers; None for classes, and if there were
             too few validation rows for one.
+        decision: of two classes, from which probability on one of them is predicted; None: the
+            more probable one is.
         reading: how the cells of a table are read; None: by their looks, or there is no table.
         file_columns: of the frame that `read` returns: paths of files, whose contents count.
         key_columns: what makes an example the same in other data; None: all its columns.
@@ -126,6 +129,7 @@ class Preprocessing:
 
     predicts_files = False
     interval: "PredictionInterval | None" = None
+    decision: "DecisionThreshold | None" = None
     reading: "TableReading | None" = None
     file_columns: tuple[str, ...] = ()
     key_columns: tuple[str, ...] | None = None
@@ -276,7 +280,9 @@ class Preprocessing:
 
         Returns:
             {score: number}; baseline_accuracy and baseline_mean_absolute_error are the scores of
-            always predicting the majority class, or the mean, of the training rows.
+            always predicting the majority class, or the mean, of the training rows. With a
+            `decision`, precision, recall and f1 are those of its class, and baseline_f1 is that
+            of always predicting it.
         """
         import numpy as np
 
@@ -288,8 +294,23 @@ class Preprocessing:
             scores = regression_scores(truth, outputs)
             return {**scores, "baseline_mean_absolute_error": baseline}
         majority = int(np.argmax(self.target.counts))
-        baseline = float((np.asarray(y) == majority).mean())
-        return {**classification_scores(y, outputs), "baseline_accuracy": baseline}
+        baseline = {"baseline_accuracy": float((np.asarray(y) == majority).mean())}
+        if self.decision is None:
+            return {**classification_scores(y, outputs), **baseline}
+        positive = self.decision.positive
+        share = float((np.asarray(y) == positive).mean())
+        found = classification_scores(y, outputs, self.decide(outputs), positive=positive)
+        return {**found, **baseline, "baseline_f1": 2 * share / (1 + share)}
+
+    def decide(self, outputs) -> "np.ndarray":
+        """(rows,) numbers of the predicted classes, of probabilities (rows, classes)."""
+        return outputs.argmax(axis=1) if self.decision is None else self.decision.decide(outputs)
+
+    def decision_notes(self) -> list[str]:
+        """[a sentence] if something else than the most probable class is predicted."""
+        if self.decision is None:
+            return []
+        return [self.decision.in_words(self.target.name, self.class_names())]
 
     def interval_scores(self, y, outputs) -> dict:
         """How often the intervals hold the truth, for encoded targets; {} without intervals.
@@ -338,13 +359,14 @@ class Preprocessing:
         arrays = self.transform(frame, with_target=False)
         outputs = run.outputs(arrays.x)
         if cells is None:
-            return RowPredictions(self.predictions(frame[arrays.rows], outputs), arrays.notes)
+            notes = [*arrays.notes, *self.decision_notes()]
+            return RowPredictions(self.predictions(frame[arrays.rows], outputs), notes)
         found = self.predictions(frame[arrays.rows], outputs)
         added = [name for name in found.columns if name not in frame.columns]
         # the columns of the input as they were written, not as they were read
         plain = [c.name for c in cells.frame.get_columns() if not c.dtype.is_nested()]
         written = cells.frame.select(plain)[arrays.rows].with_columns(found.select(added))
-        notes = [*self.notes_of(cells), *arrays.notes]
+        notes = [*self.notes_of(cells), *arrays.notes, *self.decision_notes()]
         return RowPredictions.like(cells, written, notes, len(plain), self.decimal_of(cells))
 
     def decimal_of(self, cells: "Cells") -> str:
@@ -369,7 +391,12 @@ class Preprocessing:
         unseen = self._of_unseen_classes(frame)
         arrays = self.transform_numbered(frame.filter(~unseen), (~unseen).arg_true().to_numpy() + 1)
         read = [] if cells is None else self.notes_of(cells)
-        notes = [*read, *arrays.notes, *run.notes_of_seen(frame.filter(~unseen)[arrays.rows])]
+        notes = [
+            *read,
+            *arrays.notes,
+            *self.decision_notes(),
+            *run.notes_of_seen(frame.filter(~unseen)[arrays.rows]),
+        ]
         scores = self.score_run(run, arrays.x, arrays.targets)
         if self.interval is not None:
             scores |= self.interval_scores(arrays.targets, run.outputs(arrays.x))
@@ -440,6 +467,15 @@ class Preprocessing:
                 f" on {rows} {kind.adjective} {examples}; baseline ({self.baseline}): {baseline}",
             )
         accuracy, baseline = scores["accuracy"], scores["baseline_accuracy"]
+        if self.decision is not None:
+            name = self.class_names()[self.decision.positive]
+            return Headline(
+                f"{kind.adjective.capitalize()} F1 score of {target} = {name}: ",
+                f"{scores['f1']:.3f}",
+                f" (precision {scores['precision']:.3f}, recall {scores['recall']:.3f}); always "
+                f"predicting it: {scores['baseline_f1']:.3f}. Accuracy: {accuracy:.3f}; "
+                f"majority-class baseline: {baseline:.3f}",
+            )
         return Headline(
             f"{kind.adjective.capitalize()} accuracy for {target}: ",
             f"{accuracy:.3f}",
@@ -462,11 +498,11 @@ class Preprocessing:
                 return {"prediction": outputs}
             lower, upper = self.interval.around(outputs)
             return {"prediction": outputs, "lower": lower, "upper": upper}
-        classes, rounded = self.class_names(), outputs.round(6)
+        classes, rounded, guess = self.class_names(), outputs.round(6), self.decide(outputs)
         each = {f"probability of {name}": rounded[:, k] for k, name in enumerate(classes)}
         return {
-            "prediction": [classes[k] for k in outputs.argmax(axis=1)],
-            "probability": rounded.max(axis=1),
+            "prediction": [classes[k] for k in guess],
+            "probability": rounded[range(len(rounded)), guess],
             **each,
         }
 

@@ -12,7 +12,7 @@ from cutaway.diagram import draw
 from cutaway.metrics import confusion_matrix
 from cutaway.nn import Module
 from cutaway.runs.charts import curves, layer_flow, residuals
-from cutaway.runs.preprocessing import score_in_words
+from cutaway.runs.preprocessing import Headline, score_in_words
 from cutaway.runs.validation_kind import ValidationKind, scores_of_sets
 from cutaway.runs.worst_rows import WorstRows, without_dust
 from cutaway.story.html import Markup, folded, page, section, table
@@ -74,6 +74,8 @@ class ReportData:
         row_numbers: (rows,) their numbers in the source, counted from 1.
         pictures: a function that returns an image element, for each validation row; or None.
         baseline: of the error, in words.
+        predicted: (rows,) class numbers; None: of values.
+        headline: the main score of the validation rows.
         chart: an SVG of the validation rows and their predictions, or None.
         extra_sections: [(heading, HTML)] of sections after the errors.
         warning: that nothing was learned, or "".
@@ -105,6 +107,8 @@ class ReportData:
     row_numbers: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, int))
     pictures: list | None = None
     baseline: str = "predicting the mean"
+    predicted: np.ndarray | None = None
+    headline: Headline | None = None
     chart: str | None = None
     probes: "pl.DataFrame | None" = None
     extra_sections: list = dataclasses.field(default_factory=list)
@@ -125,7 +129,7 @@ class ReportData:
 
 def render(data: ReportData) -> str:
     """The page as HTML."""
-    worst = WorstRows.of(data.truth, data.outputs, classes=data.classes is not None)
+    worst = WorstRows.of(data.truth, data.outputs, data.predicted)
     sections = [
         _head(data),
         section("Checks", _checks(data)),
@@ -233,21 +237,10 @@ def _head(data):
 
 def _verdict(data):
     scores, rows = data.metrics["validation"], len(data.truth)
-    target = f"<code>{escape(data.target)}</code>"
-    if data.classes is None:
-        return (
-            f"Mean absolute error of {target}: <b>{scores['mean_absolute_error']:.4g}</b> on "
-            f"{number_of(rows, data)}; baseline ({data.baseline}): "
-            f"{scores['baseline_mean_absolute_error']:.4g}."
-        )
-    correct = round(scores["accuracy"] * rows)
-    text = (
-        f"{data.validation_kind.adjective.capitalize()} accuracy for {target}: "
-        f"<b>{scores['accuracy']:.3f}</b> ({correct:,} of {rows:,}); majority-class baseline: "
-        f"{scores['baseline_accuracy']:.3f}."
-    )
-    if rows < FEW_ROWS:
-        low, high = wilson_interval(correct, rows)
+    said = data.headline
+    text = f"{escape(said.before)}<b>{escape(said.score)}</b>{escape(said.after)}."
+    if data.classes is not None and rows < FEW_ROWS:
+        low, high = wilson_interval(round(scores["accuracy"] * rows), rows)
         text += f' <span class="soft">95% confidence interval: {low:.2f} to {high:.2f}.</span>'
     return text
 
@@ -379,7 +372,7 @@ def _scores_table(metrics):
 
 def _confusion(data):
     names = [str(c) for c in data.classes]
-    matrix = confusion_matrix(data.truth, data.outputs.argmax(axis=1), len(names))
+    matrix = confusion_matrix(data.truth, data.predicted, len(names))
     body = ""
     for name, row in zip(names, matrix, strict=True):
         total = max(1, row.sum())
@@ -439,7 +432,7 @@ def _classes(data, shown) -> str:
     headings = [f"true {data.target}", "predicted", "its probability", "that of the true class"]
     cells = []
     for k in shown:
-        guess, truth = int(data.outputs[k].argmax()), int(data.truth[k])
+        guess, truth = int(data.predicted[k]), int(data.truth[k])
         p = data.outputs[k]
         names = [str(data.classes[truth]), str(data.classes[guess])]
         cells.append([*names, f"{p[guess]:.1%}", f"{p[truth]:.1%}"])

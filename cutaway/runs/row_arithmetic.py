@@ -177,10 +177,17 @@ def _binary(rows, raw, explanation, loss) -> list:
             f"z = {number(z)}: score of the network, before the sigmoid",
             f"ŷ = σ(z) = 1 / (1 + e^-z) = {written}: {meaning}",
         ]
-    if p > 0.5:  # ties go to the first class
-        return [*lines, f"ŷ > 0.5: predicted is {target} = {yes}"]
     rest = equation("1 - {0}", _complement, p)
-    return [*lines, f"ŷ <= 0.5: predicted is {target} = {no}, with 1 - ŷ = {rest}"]
+    chosen = rows.decision
+    if chosen is None:
+        if p > 0.5:  # ties go to the first class
+            return [*lines, f"ŷ > 0.5: predicted is {target} = {yes}"]
+        return [*lines, f"ŷ <= 0.5: predicted is {target} = {no}, with 1 - ŷ = {rest}"]
+    share, symbol = (p, "ŷ") if chosen.positive else (1 - p, f"1 - ŷ = {rest}")
+    is_it = share >= chosen.value
+    guess = rows.classes[chosen.positive if is_it else 1 - chosen.positive]
+    compared = f"{symbol} {'>=' if is_it else '<'} {number(chosen.value)}, the threshold"
+    return [*lines, f"{compared}: predicted is {target} = {guess}"]
 
 
 def _logistic(minus_z):

@@ -19,6 +19,7 @@ from cutaway.errors import OptionError, counted
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
 from cutaway.runs import table_recipe
+from cutaway.runs.decision import DecisionThreshold, stored_decision
 from cutaway.runs.experiment import IN_MEMORY, Experiment, write_report
 from cutaway.runs.finished_run import Run
 from cutaway.runs.fold_ensemble import CrossFittedExperiment, EnsembleExperiment
@@ -46,12 +47,14 @@ class TableRows(Preprocessing):
         reading = msgspec.convert(value.get("reading"), type=TableReading | None)
         rows = cls(TablePreprocessing.from_json(value), reading)
         rows.interval = stored_interval(value)
+        rows.decision = stored_decision(value)
         return rows
 
     def to_json(self) -> dict:
         return {
             **self.fitted.to_json(),
             "interval": interval_json(self.interval),
+            "decision": None if self.decision is None else msgspec.to_builtins(self.decision),
             "reading": None if self.reading is None else dataclasses.asdict(self.reading),
         }
 
@@ -263,6 +266,8 @@ def prepare_table(
         make = EnsembleExperiment
     else:
         spec, make = table_spec(options, preprocessing), Experiment
+    rows = TableRows(preprocessing, reading)
+    rows.decision = _given_threshold(options, whole)
     net = build_network(spec)
     if is_ensemble:
         table_recipe.initialize(net, arrays.x[training], preprocessing)
@@ -272,7 +277,7 @@ def prepare_table(
         target=target,
         options=options,
         frame=frame,
-        preprocessing=TableRows(preprocessing, reading),
+        preprocessing=rows,
         training=training,
         validation=validation,
         row_numbers=row_numbers,
@@ -291,6 +296,20 @@ def prepare_table(
         leaks=tuple(leaks),
         test=test_set,
     )
+
+
+def _given_threshold(options, fitted: TablePreprocessing) -> DecisionThreshold | None:
+    """The threshold that was asked for, which is one of two classes."""
+    given = options.decision_threshold
+    if given is None:
+        return None
+    if fitted.task != "binary":
+        raise OptionError(
+            f"decision_threshold {given:g} for a {fitted.task} task",
+            expected="a target with two classes",
+            fix="omit it",
+        )
+    return DecisionThreshold(1, given)
 
 
 def _groups(split, frame, fitted: TablePreprocessing, training):

@@ -32,23 +32,27 @@ class WorstRows:
     errors: np.ndarray
 
     @classmethod
-    def of(cls, truth, outputs, *, classes: bool) -> "WorstRows":
-        """Of truth (rows,) and probabilities (rows, classes), or of values of one shape.
+    def of(cls, truth, outputs, predicted=None) -> "WorstRows":
+        """Of the truth (rows,), and what was predicted.
+
+        Args:
+            outputs: probabilities (rows, classes), or values of the shape of the truth.
+            predicted: (rows,) class numbers; None: values were predicted.
 
         Example:
             >>> import numpy as np
             >>> from cutaway.runs.worst_rows import WorstRows
             >>> p = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]])
-            >>> found = WorstRows.of(np.array([0, 0, 1, 1]), p, classes=True)
+            >>> found = WorstRows.of(np.array([0, 0, 1, 1]), p, p.argmax(axis=1))
             >>> found.order.tolist(), found.wrong
             ([1, 2, 3, 0], 2)
         """
         rows = len(truth)
-        if not classes:
+        if predicted is None:
             apart = np.abs(np.reshape(outputs, (rows, -1)) - np.reshape(truth, (rows, -1)))
             errors = apart.mean(axis=1) if rows else np.zeros(0)
             return cls(np.argsort(-errors, kind="stable"), 0, errors)
-        wrong = outputs.argmax(axis=1) != truth
-        sure = outputs.max(axis=1)
+        wrong = predicted != truth
+        sure = outputs[np.arange(rows), predicted]
         order = np.lexsort((np.where(wrong, -sure, sure), ~wrong))
         return cls(order, int(wrong.sum()), 1 - outputs[np.arange(rows), truth])

@@ -51,7 +51,8 @@ def worth_seeing(experiment, run: Run) -> WorthSeeing | None:
         numbers, what = _numbers(experiment, run), experiment.validation_kind.adjective
     if not len(truth) or numbers is None:
         return None
-    worst = WorstRows.of(truth, outputs, classes=rows.classes is not None)
+    predicted = None if rows.classes is None else rows.decide(outputs)
+    worst = WorstRows.of(truth, outputs, predicted)
     k = int(worst.order[0])
     if rows.classes is None:
         truth = without_dust(truth)
@@ -94,7 +95,7 @@ def _why(rows, truth, output, worst: WorstRows, what: str) -> str:
             f"the largest error of the {of}: predicted {number(np.ravel(output)[0])}, true "
             f"{number(np.ravel(truth)[0])}"
         )
-    guess = int(output.argmax())
+    guess = int(rows.decide(output[None])[0])
     name = rows.classes[guess]
     if not worst.wrong:
         return f"all {of} are right; the least confident: {name}, {output[guess]:.1%}"

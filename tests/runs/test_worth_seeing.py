@@ -14,14 +14,14 @@ from cutaway.runs.worth_seeing import worth_seeing
 
 def test_wrong_rows_come_first_and_the_surest_of_them_before_the_others():
     p = np.array([[0.9, 0.1], [0.45, 0.55], [0.2, 0.8], [0.51, 0.49]])
-    found = WorstRows.of(np.array([1, 0, 1, 0]), p, classes=True)
+    found = WorstRows.of(np.array([1, 0, 1, 0]), p, p.argmax(axis=1))
     assert found.order.tolist() == [0, 1, 3, 2] and found.wrong == 2
 
 
 def test_errors_of_values_are_means_over_the_steps():
     truth = np.array([[1.0, 2.0], [3.0, 3.0], [0.0, 0.0]])
     apart = np.array([[1, -1], [0, 4], [0, 0]])
-    found = WorstRows.of(truth, truth + apart, classes=False)
+    found = WorstRows.of(truth, truth + apart)
     assert found.order.tolist() == [1, 0, 2] and found.wrong == 0
     assert found.errors.tolist() == [1.0, 2.0, 0.0]
 

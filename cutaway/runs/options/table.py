@@ -35,6 +35,8 @@ class TableOptions(ReadingOptions, TrainingOptions):
             the rows, see runs.table_recipe, which decides itself what OF_PLAIN names. None: the
             ensemble, but "plain" below 100 rows, for the bundled table, and if one of OF_PLAIN is
             given.
+        decision_threshold: of two classes, the probability of the second one from which on it is
+            predicted. None: 0.5; of a rare class the one with the best F1, see runs.decision.
         others: see ReadingOptions and TrainingOptions.
     """
 
@@ -63,6 +65,16 @@ class TableOptions(ReadingOptions, TrainingOptions):
         ),
     )
 
+    decision_threshold: float | None = option(
+        None,
+        Flag(
+            "Of two classes, the probability of the second one from which on it is predicted.",
+            TABLES,
+            metavar="P",
+            default="0.5; if one class is rare, the one with the best F1",
+        ),
+    )
+
     def __post_init__(self):
         from cutaway.data.target import TASKS
         from cutaway.losses import LOSSES
@@ -79,6 +91,8 @@ class TableOptions(ReadingOptions, TrainingOptions):
             expect_choice(self.task, TASKS, what="task")
         if self.recipe is not None:
             expect_choice(self.recipe, RECIPES, what="recipe")
+        if self.decision_threshold is not None:
+            expect_range(self.decision_threshold, what="decision_threshold", above=0, below=1)
         given = self.of_plain()
         if self.recipe == "ensemble" and given:
             raise OptionError(
