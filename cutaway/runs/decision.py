@@ -36,7 +36,8 @@ class DecisionThreshold(msgspec.Struct, frozen=True):
         >>> import numpy as np
         >>> from cutaway.runs.decision import DecisionThreshold
         >>> p = np.array([0.1, 0.2, 0.3, 0.4, 0.45])
-        >>> found = DecisionThreshold.with_best_f1(np.array([0, 0, 1, 0, 1]), np.stack([1 - p, p], 1))
+        >>> truth, p = np.array([0, 0, 1, 0, 1]), np.stack([1 - p, p], axis=1)
+        >>> found = DecisionThreshold.with_best_f1(truth, p)
         >>> found.positive, round(found.value, 3), found.decide(np.array([[0.7, 0.3]])).tolist()
         (1, 0.25, [1])
     """

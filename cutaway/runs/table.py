@@ -5,6 +5,7 @@ import functools
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,10 +16,11 @@ from cutaway.data.duplicate_rows import groups_of_copies
 from cutaway.data.encoders import Date
 from cutaway.data.leaks import find_leaks
 from cutaway.data.table_reading import TableReading, read_encoded
+from cutaway.data.target import Target
 from cutaway.errors import OptionError, counted
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
-from cutaway.runs import table_recipe
+from cutaway.runs import table_recipe, target_trial
 from cutaway.runs.decision import DecisionThreshold, stored_decision
 from cutaway.runs.experiment import IN_MEMORY, Experiment, write_report
 from cutaway.runs.finished_run import Run
@@ -208,13 +210,36 @@ def prepare_table(
     if options.task == "regression":
         how["kinds"] = {target: "number", **options.kinds}
     frame, reading, cells = read_encoded(data, **how)
+    written = _Written(source, target, reading, reading.notes(cells), is_bundled)
+    return _experiment(written, frame, options)
+
+
+class _Written(NamedTuple):
+    """A table that was read, and what is known of it beside its frame."""
+
+    source: str
+    target: str
+    reading: TableReading
+    notes: list[str]
+    is_bundled: bool
+
+
+def _experiment(written: _Written, frame, options: TableOptions) -> Experiment:
+    """The Experiment of a frame that was read."""
+    target = written.target
     fit = functools.partial(
-        TablePreprocessing.fit, frame, target, task=options.task, kinds=options.kinds
+        TablePreprocessing.fit,
+        frame,
+        target,
+        task=options.task,
+        kinds=options.kinds,
+        target_transform=options.target_transform or "none",
+        clamp_target=options.target_transform == "log1p",
     )
     whole = fit(ignore=options.ignore)
     arrays = whole.transform(frame)
     total, frame, row_numbers = frame.height, frame[arrays.rows], arrays.rows + 1
-    recipe = table_recipe.chosen(options, frame.height, is_bundled=is_bundled)
+    recipe = table_recipe.chosen(options, frame.height, is_bundled=written.is_bundled)
     options = dataclasses.replace(options, recipe=recipe)
     split = split_table(
         frame,
@@ -249,6 +274,14 @@ def prepare_table(
             "test": split.test,
         },
     )
+    tried: list[str] = []
+    if is_ensemble and whole.task == "regression" and options.target_transform is None:
+        prepare = functools.partial(_experiment, written)
+        transform, tried = target_trial.choose(frame[training], target, options, prepare)
+        if transform != "none":
+            chosen = Target.fit(frame[target], "regression", transform=transform, clamp=True)
+            whole.target = dataclasses.replace(chosen, notes=whole.target.notes)
+        options = dataclasses.replace(options, target_transform=transform)
     # refitted on the training rows alone: no leakage from the validation and test rows
     preprocessing = whole.refit(frame[training])
     arrays = preprocessing.transform(frame)
@@ -266,14 +299,14 @@ def prepare_table(
         make = EnsembleExperiment
     else:
         spec, make = table_spec(options, preprocessing), Experiment
-    rows = TableRows(preprocessing, reading)
+    rows = TableRows(preprocessing, written.reading)
     rows.decision = _given_threshold(options, whole)
     net = build_network(spec)
     if is_ensemble:
         table_recipe.initialize(net, arrays.x[training], preprocessing)
     return make(
         kind="table",
-        source=source,
+        source=written.source,
         target=target,
         options=options,
         frame=frame,
@@ -286,8 +319,9 @@ def prepare_table(
         spec=spec,
         net=net,
         notes=[
-            *reading.notes(cells),
+            *written.notes,
             *whole.notes,
+            *tried,
             *split.notes,
             *_advice(whole, options),
             *test_notes,

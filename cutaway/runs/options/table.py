@@ -1,6 +1,7 @@
 """Training options for tables."""
 
 import dataclasses
+from typing import Literal
 
 from cutaway.errors import OptionError, expect_choice, expect_range
 from cutaway.runs.options.every_kind import TrainingOptions
@@ -37,6 +38,10 @@ class TableOptions(ReadingOptions, TrainingOptions):
             given.
         decision_threshold: of two classes, the probability of the second one from which on it is
             predicted. None: 0.5; of a rare class the one with the best F1, see runs.decision.
+        target_transform: of a numeric target: "log1p", networks learn ln(1 + value), and
+            predictions are limited to the range of the training rows; or "none". None: what a
+            trial finds better, if the ensemble is trained and the target is skewed, see
+            runs.target_trial; otherwise "none".
         others: see ReadingOptions and TrainingOptions.
     """
 
@@ -75,8 +80,19 @@ class TableOptions(ReadingOptions, TrainingOptions):
         ),
     )
 
+    target_transform: Literal["none", "log1p"] | None = option(
+        None,
+        Flag(
+            "log1p (networks learn ln(1 + value) of a numeric target) or none.",
+            TABLES,
+            metavar="NAME",
+            default="none; for a skewed target with the ensemble, what is better in a trial",
+            parse=str,
+        ),
+    )
+
     def __post_init__(self):
-        from cutaway.data.target import TASKS
+        from cutaway.data.target import TASKS, TRANSFORMS
         from cutaway.losses import LOSSES
         from cutaway.nn import ACTIVATIONS, INITIALIZERS
 
@@ -93,6 +109,8 @@ class TableOptions(ReadingOptions, TrainingOptions):
             expect_choice(self.recipe, RECIPES, what="recipe")
         if self.decision_threshold is not None:
             expect_range(self.decision_threshold, what="decision_threshold", above=0, below=1)
+        if self.target_transform is not None:
+            expect_choice(self.target_transform, TRANSFORMS, what="target_transform")
         given = self.of_plain()
         if self.recipe == "ensemble" and given:
             raise OptionError(
