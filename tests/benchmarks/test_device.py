@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_a_tiny_run_brings_every_part_to_its_end(tmp_path):
     oracle("transformers")
     done = subprocess.run(

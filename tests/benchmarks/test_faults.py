@@ -67,6 +67,7 @@ def test_kills_lose_nothing_and_leave_nothing(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_kills_of_several_processes_lose_nothing_and_leave_nothing(tmp_path):
     trials = kills.run_kills(3, 1, 1, ("table",), folder=tmp_path, kind=shared_kills.SharedKills)
     assert [trial.faults for trial in trials] == [{}] * 3
@@ -87,6 +88,7 @@ def test_weights_that_are_far_or_missing_are_named(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_no_flipped_bit_is_believed(tmp_path):
     found = flips.run_flips(16, 1, ("table", "tune"), folder=tmp_path)
     assert [flip for flip in found if flip.verdict in flips.WRONG] == []

@@ -6,6 +6,7 @@ from tests.docs.scripts import example
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_the_cells_example_trains_detectors_beside_boxes_at_random(shared_data, capsys):
     found = example("cells").main(
         shared_data / "bccd", models=["yolo"], epochs=4, size=128, batch_size=16

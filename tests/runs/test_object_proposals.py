@@ -86,6 +86,7 @@ def test_what_cannot_propose_is_refused(folder, first, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_a_run_stands_on_its_own_and_is_resumed_to_the_same_bits(folder, first, tmp_path):
     lent = shutil.copytree(first.path, tmp_path / "lent")
     options = {**FAST, "schedule": "constant", "proposals": lent}

@@ -221,7 +221,9 @@ def test_wrong_options_are_named(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["ssd", "faster-rcnn", "fast-rcnn"])
+@pytest.mark.parametrize(
+    "model", ["ssd", "faster-rcnn", pytest.param("fast-rcnn", marks=pytest.mark.longest)]
+)
 def test_other_detectors_are_trained_opened_explained_and_resumed_to_the_same_bits(
     folder, tmp_path, model
 ):

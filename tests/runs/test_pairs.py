@@ -133,6 +133,7 @@ def test_a_training_killed_between_the_two_halves_of_a_step_is_resumed_to_the_sa
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_eight_pairs_of_facades_are_overfitted(tmp_path, shared_data, no_features):
     found = find_pairs(shared_data / "facades")
     for file, name, count in (("train.txt", "train", 8), ("val.txt", "validation", 1)):

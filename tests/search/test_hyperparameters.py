@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import polars as pl
 import pytest
+from pytest import param
 
 import cutaway as ct
 from cutaway.errors import CutawayError, DataError, OptionError, RunError, install_extra
@@ -290,12 +291,17 @@ def test_any_change_of_the_notes_of_a_search_is_another_search_or_damage(whole, 
 @pytest.mark.parametrize(
     "write, score, given",
     [
-        (write_masks, "mean_iou", {"width": 2, "levels": 2, "size": 32}),
-        (write_volumes, "mean_iou", {"width": 2, "levels": 2}),
-        (write_pairs, "l1", {"model": "l1", "width": 2}),
-        (write_objects, "ap", {"model": "yolo", "augment": False, "size": 64}),
+        param(write_masks, "mean_iou", {"width": 2, "levels": 2, "size": 32}, id="masks"),
+        param(write_volumes, "mean_iou", {"width": 2, "levels": 2}, id="volumes"),
+        param(write_pairs, "l1", {"model": "l1", "width": 2}, id="pairs"),
+        param(
+            write_objects,
+            "ap",
+            {"model": "yolo", "augment": False, "size": 64},
+            id="objects",
+            marks=pytest.mark.longest,
+        ),
     ],
-    ids=["masks", "volumes", "pairs", "objects"],
 )
 def test_searches_of_pictures_and_volumes_end_with_scores_and_a_report(
     tmp_path, write, score, given
