@@ -259,13 +259,14 @@ def _evaluate(opened, data, html, as_json) -> None:
 
 
 def summary_command(what, sizes, *, as_json) -> None:
-    trained = {}
+    trained, shape = {}, None
     if sizes is not None:
         from cutaway.models import mlp
 
         net = mlp(sizes)
     else:
         from cutaway.runs import Run
+        from cutaway.runs.kinds import KINDS
         from cutaway.weights.hub import is_on_hub
 
         if not os.path.exists(what) and not is_on_hub(what):
@@ -275,8 +276,10 @@ def summary_command(what, sizes, *, as_json) -> None:
             )
         run = Run.open(what)
         net = run.net
+        inputs = KINDS[run.config["kind"]].network_inputs(run.preprocessing)
+        shape = inputs[0].shape if len(inputs) == 1 and inputs[0].dtype == "float32" else None
         trained = {name: run.metrics[name] for name in ("device", "precision")}
-    found = net.summary()
+    found = net.summary(shape)
     if as_json:
         print_json({**found.to_dict(), **trained})
         return

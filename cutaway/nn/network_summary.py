@@ -2,11 +2,14 @@
 
 import dataclasses
 import inspect
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import jax
 import numpy as np
 
 from cutaway.engine import Tensor, no_grad
+from cutaway.nn.ensemble import Ensemble
 from cutaway.nn.layers import Linear
 from cutaway.nn.modes import in_mode
 from cutaway.nn.module import Module, watch
@@ -14,6 +17,8 @@ from cutaway.nn.state import Parameter, named_variables
 from cutaway.nn.trees import call, map_leaves, named_leaves
 from cutaway.story.html import table
 from cutaway.story.notebook import shown
+
+HEADINGS = ("path", "layer", "output shape", "parameters")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,14 +43,19 @@ class Row:
 class Summary:
     """The layers of a network, with totals; prints as a table.
 
+    Of the members of an Ensemble that are alike, the table shows the first.
+
+    Args:
+        ensembles: {path: number of members} of each Ensemble in the network.
+
     Attributes:
         rows: list of Row, one for each layer without sublayers.
         total: number of trainable parameters, shared ones counted once.
         frozen: number of parameters that are not trained.
     """
 
-    def __init__(self, rows):
-        self.rows = rows
+    def __init__(self, rows, ensembles: Mapping[str, int] = MappingProxyType({})):
+        self.rows, self.ensembles = rows, ensembles
         self.total = sum(row.parameters for row in rows)
         self.frozen = sum(row.frozen for row in rows)
 
@@ -57,8 +67,7 @@ class Summary:
         }
 
     def __str__(self):
-        cells = [("path", "layer", "output shape", "parameters")]
-        cells += [(r.path, r.layer, r.output, f"{r.parameters:,}") for r in self.rows]
+        cells = [HEADINGS, *map(_cells, self._shown())]
         widths = [max(len(row[k]) for row in cells) for k in range(4)]
         lines = [
             f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:<{widths[2]}}  {d:>{widths[3]}}"
@@ -76,14 +85,46 @@ class Summary:
 
     def html(self) -> str:
         """The table as HTML."""
-        rows = [(r.path, r.layer, r.output, f"{r.parameters:,}") for r in self.rows]
+        rows = [_cells(row) for row in self._shown()]
         rows.append(("", "trainable parameters", "", f"{self.total:,}"))
         if self.frozen:
             rows.append(("", "frozen parameters", "", f"{self.frozen:,}"))
-        return table(("path", "layer", "output shape", "parameters"), rows, numbers=(3,))
+        return table(HEADINGS, rows, numbers=(3,))
+
+    def _shown(self) -> list[Row]:
+        """The rows, with one in place of the second to last member of an Ensemble of equal ones."""
+        shown = list(self.rows)
+        for path, count in self.ensembles.items():
+            names = [".".join(filter(None, (path, "members", str(k)))) for k in range(count)]
+            each = [[row for row in shown if f"{row.path}.".startswith(f"{n}.")] for n in names]
+            first = [_within(row, names[0]) for row in each[0]]
+            pairs = zip(names, each, strict=True)
+            if count < 2 or any([_within(r, n) for r in rows] != first for n, rows in pairs):
+                continue
+            others = [row for rows in each[1:] for row in rows]
+            one = Row(
+                names[1] if count == 2 else f"{names[1]} to {count - 1}",
+                "the same layers",
+                "",
+                sum(row.parameters for row in others),
+                sum(row.frozen for row in others),
+            )
+            at = shown.index(others[0]) if others else len(shown)
+            shown = [row for row in shown if row not in others]
+            shown.insert(at, one)
+        return shown
 
     def _repr_html_(self):
         return shown(self.html())
+
+
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    return row.path, row.layer, row.output, f"{row.parameters:,}"
+
+
+def _within(row: Row, path: str) -> Row:
+    """The row with its path from the member at `path` on."""
+    return dataclasses.replace(row, path=row.path[len(path) :])
 
 
 def summary(net: Module, input_shape=None, *, x=None) -> Summary:
@@ -132,7 +173,8 @@ def summary(net: Module, input_shape=None, *, x=None) -> Summary:
         )
         for path, p in loose
     ]
-    return Summary(rows)
+    ensembles = {p: len(m.members) for p, m in net.modules().items() if isinstance(m, Ensemble)}
+    return Summary(rows, ensembles)
 
 
 def _holds_modules(module) -> bool:

@@ -267,9 +267,6 @@ def _data(data):
 def _network(data):
     outputs = data.classes if data.classes is not None and len(data.classes) > 2 else None
     summary = data.net.summary(data.input_shape)
-    rows = [(r.path, r.layer, r.output, f"{r.parameters:,}") for r in summary.rows]
-    rows.append(("", "trainable parameters", "", f"{summary.total:,}"))
-    layers = table(("path", "layer", "output shape", "parameters"), rows, numbers=(3,))
     words = {
         "input_shape": tuple(data.input_shape),
         "input_names": data.feature_names,
@@ -278,7 +275,7 @@ def _network(data):
     told = f'<p class="soft">{escape(data.inputs_in_words)}</p>' if data.inputs_in_words else ""
     picture = draw(data.net, **words)
     count = f"{summary.total:,} trainable parameters in {len(summary.rows):,} layers"
-    layers = folded(f"Layer by layer: {count}", layers)
+    layers = folded(f"Layer by layer: {count}", summary.html())
     kind = "scroll tall" if picture.height > TALLEST else "scroll"
     whole = f'<div class="{kind}">{picture.svg}</div>'
     if picture.height <= TALLEST:
