@@ -147,6 +147,7 @@ def options_with(experiment: Experiment, prescribed) -> dict:
 
 def _as_options(change, experiment, so_far, rows):
     options = dataclasses.replace(experiment.options, **so_far)
+    epochs = so_far.get("epochs", experiment.epochs)
     if isinstance(change, changes.LearningRate):
         return {"lr": options.rate() * change.factor}
     if isinstance(change, changes.UseOptimizer):
@@ -161,10 +162,10 @@ def _as_options(change, experiment, so_far, rows):
     if isinstance(change, changes.WeightDecay):
         return {"optimizer": "adamw", "weight_decay": change.value, "lr": options.rate()}
     if isinstance(change, changes.Epochs):
-        return {"epochs": max(1, round(options.count_epochs(rows) * change.factor))}
+        return {"epochs": max(1, round(epochs * change.factor))}
     if isinstance(change, changes.BatchSize):
-        size = min(rows, max(1, round(options.batch(rows) * change.factor)))
-        return {"batch_size": size, "epochs": options.count_epochs(rows)}
+        size = so_far.get("batch_size", experiment.batch_size)
+        return {"batch_size": min(rows, max(1, round(size * change.factor))), "epochs": epochs}
     if isinstance(change, changes.ReplaceLoss):
         return {"loss": change.name}
     if isinstance(change, changes.Patience):

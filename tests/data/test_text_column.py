@@ -77,6 +77,7 @@ def test_the_network_pools_the_vectors_of_words_and_not_of_padding():
     np.testing.assert_allclose(longer(more).numpy(), net(x).numpy(), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_table_whose_text_tells_the_class_is_learned(tmp_path):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 300)

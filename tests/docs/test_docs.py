@@ -21,7 +21,16 @@ MODULES = sorted(
 )
 
 
-@pytest.mark.parametrize("name", MODULES)
+# packages whose examples train or compile for seconds; the slow call runs them
+LONG = ("diagram", "doctor", "estimators", "landscape", "models", "search", "studio")
+
+
+def _marked(name: str):
+    is_long = name.startswith(tuple(f"cutaway.{package}" for package in LONG))
+    return pytest.param(name, id=name, marks=[pytest.mark.slow] if is_long else [])
+
+
+@pytest.mark.parametrize("name", [_marked(name) for name in MODULES])
 def test_examples_in_docstrings_are_right_and_can_be_pasted_alone(name):
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
@@ -110,6 +119,7 @@ def test_the_placement_example_learns():
     assert by_network >= 0.85 and by_perceptron > 0.6
 
 
+@pytest.mark.slow
 def test_the_bmi_and_placement_examples_learn_on_real_tables(shared_data):
     path = shared_data / "bmi_500" / "500_Person_Gender_Height_Weight_Index.csv"
     assert example("bmi").main(path).metrics["validation"]["accuracy"] > 0.8

@@ -11,8 +11,8 @@ import pytest
 
 import cutaway as ct
 from cutaway.data.target import Target
-from cutaway.doctor import diagnosis
-from cutaway.doctor.sources import plan_of
+from cutaway.doctor import changes, diagnosis
+from cutaway.doctor.sources import options_with, plan_of
 from cutaway.errors import OptionError
 from cutaway.runs import TableOptions, prepare_table, table_recipe
 from cutaway.runs.explain import explain_row
@@ -351,3 +351,12 @@ def test_the_studio_opens_the_first_network_on_the_rows_that_it_has():
     held = experiment.dealt.held_out[:, 0] > 0
     np.testing.assert_array_equal(subject.training, experiment.training[~held])
     assert not subject.program.members
+
+
+def test_prescriptions_change_what_the_recipe_leaves_open_and_the_others_are_refused_by_name():
+    experiment = prepared()
+    given = options_with(experiment, (changes.Epochs(2.0), changes.BatchSize(0.5)))
+    assert given == {"epochs": 8, "batch_size": experiment.batch_size // 2}
+    lower = options_with(experiment, (changes.LearningRate(0.1),))
+    with pytest.raises(OptionError, match="the recipe ensemble with lr"):
+        dataclasses.replace(experiment.options, **lower)

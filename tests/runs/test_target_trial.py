@@ -36,10 +36,8 @@ def test_it_is_tried_where_no_value_is_negative_and_the_skewness_is_above_1(valu
     assert target_trial.is_skewed(values) == is_tried
 
 
-@pytest.mark.parametrize(
-    ("target", "transform"),
-    [(PRODUCT, "log1p"), pytest.param(SUM, "none", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "transform"), [(PRODUCT, "log1p"), (SUM, "none")])
 def test_what_has_the_lower_error_in_the_unit_is_taken_and_both_are_told(target, transform):
     experiment = prepare_table(frame_of(target), "price", OPTIONS)
     assert dataclasses.asdict(experiment.options)["target_transform"] == transform
