@@ -249,7 +249,7 @@ def test_the_importance_of_columns_is_measured_on_rows_that_were_not_seen(traine
 def test_the_report_and_the_notebook_call_these_scores_out_of_fold(trained):
     experiment, run = trained
     page = experiment.page(run, "cutaway train")
-    assert "Out-of-fold accuracy for <code>yes</code>" in page
+    assert "Out-of-fold accuracy for yes: <b>" in page
     assert "each of the 160 rows is predicted only by networks that did not train on it" in page
     assert "of 160 out-of-fold rows</h2>" in page and "of 160 out-of-fold rows was shuffled" in page
     assert "alidation" not in page.partition("<h2>Settings")[0]
