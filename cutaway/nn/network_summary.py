@@ -99,7 +99,11 @@ class Summary:
             each = [[row for row in shown if f"{row.path}.".startswith(f"{n}.")] for n in names]
             first = [_within(row, names[0]) for row in each[0]]
             pairs = zip(names, each, strict=True)
-            if count < 2 or any([_within(r, n) for r in rows] != first for n, rows in pairs):
+            if (
+                count < 2
+                or not first
+                or any([_within(r, n) for r in rows] != first for n, rows in pairs)
+            ):
                 continue
             others = [row for rows in each[1:] for row in rows]
             one = Row(
@@ -109,7 +113,7 @@ class Summary:
                 sum(row.parameters for row in others),
                 sum(row.frozen for row in others),
             )
-            at = shown.index(others[0]) if others else len(shown)
+            at = shown.index(others[0])
             shown = [row for row in shown if row not in others]
             shown.insert(at, one)
         return shown

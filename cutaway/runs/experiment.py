@@ -485,6 +485,7 @@ class Experiment:
         a rare class.
         """
         rows = self.preprocessing
+        rows.decision = rows.given_decision
         if rows.task == "binary" and rows.decision is None and self.has_validation:
             truth, outputs = self.y[self.validation], self.outputs(run, self.validation)
             rows.decision = DecisionThreshold.of_rare(truth, outputs)

@@ -121,7 +121,8 @@ class Preprocessing:
         interval: the PredictionInterval of predicted numbers; None for classes, and if there were
             too few validation rows for one.
         decision: of two classes, from which probability on one of them is predicted; None: the
-            more probable one is.
+            more probable one is. A training chooses it.
+        given_decision: the one that was asked for, which a training takes; None: none was.
         reading: how the cells of a table are read; None: by their looks, or there is no table.
         file_columns: of the frame that `read` returns: paths of files, whose contents count.
         key_columns: what makes an example the same in other data; None: all its columns.
@@ -130,6 +131,7 @@ class Preprocessing:
     predicts_files = False
     interval: "PredictionInterval | None" = None
     decision: "DecisionThreshold | None" = None
+    given_decision: "DecisionThreshold | None" = None
     reading: "TableReading | None" = None
     file_columns: tuple[str, ...] = ()
     key_columns: tuple[str, ...] | None = None

@@ -275,7 +275,8 @@ def _experiment(written: _Written, frame, options: TableOptions) -> Experiment:
         },
     )
     tried: list[str] = []
-    if is_ensemble and whole.task == "regression" and options.target_transform is None:
+    is_open = is_ensemble and whole.task == "regression" and options.target_transform is None
+    if is_open and frame[target].min() >= 0:  # also of the test rows, whose logarithm is taken
         prepare = functools.partial(_experiment, written)
         transform, tried = target_trial.choose(frame[training], target, options, prepare)
         if transform != "none":
@@ -300,7 +301,7 @@ def _experiment(written: _Written, frame, options: TableOptions) -> Experiment:
     else:
         spec, make = table_spec(options, preprocessing), Experiment
     rows = TableRows(preprocessing, written.reading)
-    rows.decision = _given_threshold(options, whole)
+    rows.given_decision = _given_threshold(options, whole)
     net = build_network(spec)
     if is_ensemble:
         table_recipe.initialize(net, arrays.x[training], preprocessing)

@@ -90,19 +90,18 @@ def skewness(values: np.ndarray) -> float:
 
 def _error(experiment: EnsembleExperiment) -> float:
     """The root mean squared error on rows that a network has not seen, after all epochs."""
-    trainer, rows = experiment.make_trainer(), experiment.training
+    trainer, training = experiment.make_trainer(), experiment.training
     program = trainer.program
     assert isinstance(program, MembersProgram)
     trainer.fit(
-        experiment.x[rows],
-        experiment.targets()[rows],
+        experiment.x[training],
+        experiment.targets()[training],
         weights=experiment.row_weights().get("weights"),
         epochs=experiment.epochs,
         batch_size=experiment.batch_size,
         seed=experiment.options.seed,
         progress=False,
     )
-    raw = experiment.unseen_outputs(program.ensemble())
-    preprocessing, unseen = experiment.preprocessing, experiment.y[experiment.validation]
-    found = preprocessing.to_predictions(raw, trainer.loss)
-    return float(np.sqrt(np.mean((found - preprocessing.truth(unseen)) ** 2)))
+    rows, unseen = experiment.preprocessing, experiment.validation
+    found = rows.to_predictions(experiment.unseen_outputs(program.ensemble()), trainer.loss)
+    return rows.score(experiment.y[unseen], found, experiment.x[unseen])["root_mean_squared_error"]

@@ -27,6 +27,9 @@ def test_members_that_differ_are_all_shown_and_an_ensemble_may_be_within_a_netwo
     net = ct.nn.Ensemble([network(4, 3, 1), network(4, 2, 1)])
     assert len(str(net.summary((4,))).splitlines()) == 4 + 4
     inner = ct.Sequential(ct.Linear(4, 4), ct.nn.Ensemble([network(4, 1), network(4, 1)]))
+    nested = ct.nn.Ensemble([ct.nn.Ensemble([network(4, 1), network(4, 1)]) for _ in range(3)])
+    shown = [line.split("  ")[0] for line in str(nested.summary((4,))).splitlines()[2:-2]]
+    assert shown == ["members.0.members.0.0", "members.0.members.1", "members.1 to 2"]
     text = str(inner.summary((4,)))
     assert "1.members.0.0" in text and "1.members.1  the same layers" in " ".join(
         text.split(" " * 2)

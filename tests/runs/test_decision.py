@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_curve, recall_score
 
-from cutaway.errors import OptionError, RunError
+from cutaway.errors import OptionError
 from cutaway.runs import Run, TableOptions, prepare_table, train_table
 from cutaway.runs.decision import DecisionThreshold
 from cutaway.runs.explain import explain_row
@@ -119,6 +119,14 @@ def test_predictions_scores_and_explanations_of_the_opened_run_use_it(trained):
     assert told.arithmetic.output[-1].endswith("the threshold: predicted is fraud = yes")
 
 
+def test_each_training_of_an_experiment_chooses_anew(tmp_path):
+    experiment = prepare_table(FRAME, "fraud", dataclasses.replace(OPTIONS, epochs=1))
+    experiment.preprocessing.decision = DecisionThreshold(0, 0.999)  # as a training left it
+    run = experiment.train(tmp_path / "run")
+    chosen = run.preprocessing.decision
+    assert chosen is not None and chosen.positive == 1
+
+
 def test_a_threshold_that_is_given_is_taken(tmp_path):
     options = dataclasses.replace(OPTIONS, decision_threshold=0.125, epochs=1)
     run = train_table(FRAME, "fraud", options=options, out=tmp_path / "run")
@@ -129,10 +137,10 @@ def test_a_threshold_that_is_given_is_taken(tmp_path):
         prepare_table(FRAME, "a", options)
 
 
-def test_a_stored_threshold_that_is_none_is_told(trained):
+def test_a_stored_threshold_outside_of_0_to_1_is_refused(trained):
     _, run = trained
     path = run.folder.preprocessing
     value = json.loads(path.read_text())
     value["decision"]["value"] = 1.5
-    with pytest.raises((RunError, ValueError), match=r"\.value"):
+    with pytest.raises(ValueError, match=r"\.value"):
         type(run.preprocessing).from_json(value)

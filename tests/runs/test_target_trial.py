@@ -95,3 +95,12 @@ def test_an_unknown_transform_and_one_that_the_values_do_not_allow_are_told():
     options = dataclasses.replace(OPTIONS, target_transform="log1p")
     with pytest.raises(OptionError, match="its logarithm was asked for"):
         prepare_table(frame_of(PRODUCT - 5), "price", options)
+
+
+def test_no_logarithm_is_tried_if_a_test_row_is_negative(monkeypatch):
+    monkeypatch.setattr(target_trial, "choose", lambda *_: pytest.fail("it was tried"))
+    values = PRODUCT.copy()
+    values[0] = -3.0
+    options = dataclasses.replace(OPTIONS, test=0.25)
+    experiment = prepare_table(frame_of(values), "price", options)
+    assert experiment.preprocessing.target.transform == "none"
