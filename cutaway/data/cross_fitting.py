@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from cutaway.errors import DataError, ShapeError, expect_integer
+from cutaway.errors import DataError, ShapeError, expect_integer, expect_range
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Folds:
     fold: so each row is predicted by networks that have not seen it ("cross-fitting").
 
     Attributes:
-        numbers: (repeats, rows) the fold of each row, from 0.
+        numbers: (repeats, rows) the fold of each row, from 0; -1: of none, no network trains on it.
         count: folds of a repeat.
 
     Example:
@@ -31,7 +31,15 @@ class Folds:
 
     @classmethod
     def deal(
-        cls, y, count: int, *, repeats: int = 1, seed: int = 0, stratify: bool = True, groups=None
+        cls,
+        y,
+        count: int,
+        *,
+        repeats: int = 1,
+        seed: int = 0,
+        stratify: bool = True,
+        groups=None,
+        apart: float = 0.0,
     ) -> "Folds":
         """Deal rows out at random.
 
@@ -43,13 +51,16 @@ class Folds:
             stratify: whether each fold gets the same fraction of every class.
             groups: (rows,) rows of one group stay in one fold, and nothing is stratified unless
                 each group is of one class; None: each row is by itself.
+            apart: fraction of the rows, about, that no network trains on, at most a half: on them
+                the mean of all networks can be looked at.
 
         Raises:
-            OptionError: fewer than 2 folds, or no repeat.
+            OptionError: fewer than 2 folds, no repeat, or another fraction.
             DataError: fewer rows, or groups, than folds.
         """
         expect_integer(count, what="folds", least=2)
         expect_integer(repeats, what="repeats", least=1)
+        expect_range(apart, what="apart", least=0, most=0.5)
         y = np.asarray(y)
         keys = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
         if len(keys) != len(y):
@@ -62,16 +73,24 @@ class Folds:
                 expected=f"at least {count} {what}",
             )
         rng = np.random.default_rng(seed)
-        if groups is None:
-            classes = y if stratify else np.zeros(len(y), int)
-            dealt = [_dealt(classes, count, rng) for _ in range(repeats)]
-        else:
-            sizes, classes = np.bincount(keys), np.zeros(units, int)
-            if stratify and _of_one_class(keys, y):
-                classes = np.unique(y, return_inverse=True)[1]
-                classes = classes[np.unique(keys, return_index=True)[1]]
-            dealt = [_dealt_groups(sizes, classes, count, rng)[keys] for _ in range(repeats)]
-        return cls(np.stack(dealt), count)
+        sizes = np.bincount(keys, minlength=units)
+        classes = np.zeros(units, int)
+        if stratify and (groups is None or _of_one_class(keys, y)):
+            classes = np.unique(y, return_inverse=True)[1]
+            classes = classes[np.unique(keys, return_index=True)[1]]
+
+        def deal(chosen, folds):
+            if groups is None:
+                return _dealt(classes[chosen], folds, rng)
+            return _dealt_groups(sizes[chosen], classes[chosen], folds, rng)
+
+        dealt = np.arange(units)
+        if apart:
+            dealt = dealt[deal(dealt, round(1 / apart)) > 0]
+        numbers = np.full((repeats, units), -1)
+        for repeat in numbers:
+            repeat[dealt] = deal(dealt, count)
+        return cls(numbers[:, keys], count)
 
     @property
     def networks(self) -> int:
@@ -81,7 +100,8 @@ class Folds:
     @property
     def held_out(self) -> np.ndarray:
         """(rows, networks) float32: 1 where a network does not train on a row, otherwise 0."""
-        each = self.numbers[:, :, None] == np.arange(self.count)  # (repeats, rows, folds)
+        numbers = self.numbers[:, :, None]
+        each = (numbers == np.arange(self.count)) | (numbers < 0)  # (repeats, rows, folds)
         return np.concatenate(list(each), axis=1).astype(np.float32)
 
     @property

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from cutaway.leaves import objects_of
 from cutaway.metrics.calibration import (
+    EnsembleTemperature,
     calibrated_error_range,
     expected_calibration_error,
     fit_temperature,
@@ -45,6 +46,7 @@ __all__ = [
     "METRICS",
     "DetectionScores",
     "DiagonalFrechet",
+    "EnsembleTemperature",
     "MaskScores",
     "PictureScores",
     "accuracy",

@@ -1,6 +1,7 @@
 # Written by scripts/write_stubs.py: do not edit.
 from collections.abc import Callable
 
+from cutaway.metrics.calibration import EnsembleTemperature as EnsembleTemperature
 from cutaway.metrics.calibration import calibrated_error_range as calibrated_error_range
 from cutaway.metrics.calibration import expected_calibration_error as expected_calibration_error
 from cutaway.metrics.calibration import fit_temperature as fit_temperature
@@ -36,6 +37,7 @@ METRICS: dict[str, Callable]
 __all__ = [
     "DetectionScores",
     "DiagonalFrechet",
+    "EnsembleTemperature",
     "METRICS",
     "MaskScores",
     "PictureScores",

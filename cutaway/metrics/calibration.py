@@ -1,5 +1,6 @@
 """Calibration of classifiers: how far probabilities can be taken at their word, on the host."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ from cutaway.errors import DataError, ShapeError, expect_integer, expect_range
 BINS = 15
 SPREAD = math.log(100)  # temperatures from 1/100 to 100 are tried
 HALVINGS = 45  # of the interval of log T, to 13 digits
+MOST_GAIN = 0.75  # see EnsembleTemperature
 
 
 def expected_calibration_error(probabilities, labels, *, bins: int = BINS) -> float:
@@ -130,6 +132,83 @@ def fit_temperature(logits, labels) -> float:
             high = middle
     best = (low + high) / 2
     return math.exp(best) if loss(best) < loss(0.0) else 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class EnsembleTemperature:
+    """The temperature of the mean output of several networks, by how many they are.
+
+    Networks that are trained alike err partly each for itself, which makes each too sure; in the
+    mean of k this falls as 1/k, and so does the temperature that corrects it:
+    T(k) = T(1) (1 - g (1 - 1/k)). So the mean of all needs another temperature than the
+    predictions "out of fold", each by the few networks that were not trained on the row.
+
+    Attributes:
+        single: T(1), of one network.
+        gain: g, the fraction that falls away with many networks.
+
+    Example:
+        >>> from cutaway.metrics import EnsembleTemperature
+        >>> found = EnsembleTemperature(single=1.2, gain=0.2)
+        >>> [round(found.of(k), 3) for k in (1, 2, 8)]
+        [1.2, 1.08, 0.99]
+    """
+
+    single: float
+    gain: float
+
+    def of(self, networks):
+        """T of the mean of so many networks: a number, or an array of numbers."""
+        return self.single * (1 - self.gain * (1 - 1 / networks))
+
+    @classmethod
+    def fit(cls, logits, labels, unseen) -> "EnsembleTemperature":
+        """By the networks that have not seen a row.
+
+        T(1) is that of their single predictions; g compares, on the rows that several have not
+        seen, the temperature of their mean with that of their single predictions.
+
+        Args:
+            logits: (networks, rows, classes), or (networks, rows) or (networks, rows, 1) of class 1
+                of two.
+            labels: (rows,) integers.
+            unseen: (rows, networks), above 0 where a network was not trained on a row.
+
+        Returns:
+            With g from 0 to 3/4; 0 if no row was left out by two networks.
+
+        Raises: see expected_calibration_error.
+        """
+        logits, labels, unseen = np.asarray(logits), np.asarray(labels), np.asarray(unseen) > 0
+        if logits.ndim < 2 or unseen.shape != (logits.shape[1], logits.shape[0]):
+            raise ShapeError(
+                f"logits {logits.shape} and unseen {unseen.shape}",
+                expected="(networks, rows, classes) and (rows, networks)",
+            )
+        rows, networks = np.nonzero(unseen)
+        single = fit_temperature(logits[networks, rows], labels[rows])
+        counts = unseen.sum(axis=1)
+        several = counts > 1
+        if not several.any():
+            return cls(single, 0.0)
+        among = several[rows]
+        alone = fit_temperature(logits[networks[among], rows[among]], labels[rows[among]])
+        together = fit_temperature(mean_of_unseen(logits, unseen)[several], labels[several])
+        gain = (1 - together / alone) / float((1 - 1 / counts[several]).mean())
+        return cls(single, min(max(gain, 0.0), MOST_GAIN))
+
+
+def mean_of_unseen(outputs, unseen) -> np.ndarray:
+    """(rows, ...) the mean output for each row of the networks that have not seen it.
+
+    Args:
+        outputs: (networks, rows, ...).
+        unseen: (rows, networks), above 0 where a network was not trained on a row; every row needs
+            one.
+    """
+    weights = (np.asarray(unseen) > 0).astype(float)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.einsum("rn,nr...->r...", weights, np.asarray(outputs, float))
 
 
 def _softmax(z):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cutaway.data import Folds
-from cutaway.metrics.calibration import fit_temperature
+from cutaway.metrics.calibration import EnsembleTemperature, fit_temperature, mean_of_unseen
 from cutaway.nn import Ensemble
 from cutaway.nn.trees import take_rows
 from cutaway.optim import AdamW, FlatCosine
@@ -203,14 +203,21 @@ class EnsembleExperiment(_ByRecipe):
         """
         return Trainer(net, loss=loss_of(self.spec)).predict(self.x[self.validation])
 
+    def for_trial(self) -> "EnsembleExperiment":
+        """This experiment with as few networks as suffice to compare two short trainings."""
+        return self
+
     def calibrate(self, run: Run) -> None:
         """One temperature for all members, if it lowers the validation loss; then intervals."""
         if self.preprocessing.task in ("binary", "multiclass"):
-            logits = self.unseen_outputs(self.net)
-            temperature = fit_temperature(logits, self.y[self.validation])
+            temperature = self.found_temperature()
             for member in self.net.members:
                 divide_outputs(member, temperature)
         super().calibrate(run)
+
+    def found_temperature(self) -> float:
+        """That of the mean of all members, on rows that they have not seen."""
+        return fit_temperature(self.unseen_outputs(self.net), self.y[self.validation])
 
 
 @dataclasses.dataclass
@@ -224,10 +231,12 @@ class CrossFittedExperiment(EnsembleExperiment):
     Attributes:
         folds: of the training rows.
         validation: the same rows as `training`.
+        temperature: by which the members' outputs are divided, after the training; None: by none.
     """
 
     net: Ensemble
     folds: Folds | None = None
+    temperature: EnsembleTemperature | None = None
 
     @property
     def dealt(self) -> Folds:
@@ -252,6 +261,12 @@ class CrossFittedExperiment(EnsembleExperiment):
             f"{folds.networks} networks, each row predicted by {by} not seen it"
         )
 
+    def for_trial(self) -> EnsembleExperiment:
+        """With the networks of the first dealing alone."""
+        folds = dataclasses.replace(self.dealt, numbers=self.dealt.numbers[:1])
+        net = Ensemble(self.net.members[: folds.networks])
+        return dataclasses.replace(self, folds=folds, net=net)
+
     def row_weights(self) -> dict[str, Any]:
         x, y = super().row_weights()["validation"]
         return {"weights": self.dealt.trained_on, "validation": (x, y, self.dealt.held_out)}
@@ -269,20 +284,48 @@ class CrossFittedExperiment(EnsembleExperiment):
         Args:
             net: the Ensemble.
         """
-        trainer = Trainer(copy.deepcopy(net.members[0]), loss=loss_of(self.spec))
+        scale = self._scale_of_rows()
 
         def predict(x, rows):
-            total: np.ndarray | None = None
-            for member, held in zip(net.members, self.dealt.held_out.T, strict=True):
-                trainer.net.load_state_dict(member.state_dict())  # one compiled program for all
-                own = np.flatnonzero(held[rows])
-                raw = trainer.predict(x[own])
-                total = np.zeros((len(x), *raw.shape[1:])) if total is None else total
-                total[own] += raw
-            assert total is not None
-            return total / len(self.dealt.numbers)
+            held = self.dealt.held_out[rows]
+            outputs = mean_of_unseen(self._outputs_of_each(net, x, held), held)
+            return outputs * scale[rows].reshape(-1, *(1,) * (outputs.ndim - 1))
 
         return predict
+
+    def _scale_of_rows(self) -> np.ndarray:
+        """(training rows,) what fewer networks than all are surer by than they should be."""
+        if self.temperature is None:
+            return np.ones(self.training_rows)
+        unseen = self.dealt.held_out.sum(axis=1)
+        return self.temperature.of(self.dealt.networks) / self.temperature.of(unseen)
+
+    def _outputs_of_each(self, net: Any, x, held) -> np.ndarray:
+        """(networks, rows, outputs) of the members for the rows of x that they have not seen.
+
+        Args:
+            net: the Ensemble.
+            x: (rows, features).
+            held: (rows, networks), above 0 where the network has not seen the row; elsewhere the
+                outputs are 0.
+        """
+        trainer = Trainer(copy.deepcopy(net.members[0]), loss=loss_of(self.spec))
+        total: np.ndarray | None = None
+        for number, member in enumerate(net.members):
+            trainer.net.load_state_dict(member.state_dict())  # one compiled program for all
+            own = np.flatnonzero(held[:, number])
+            raw = trainer.predict(x[own])
+            if total is None:
+                total = np.zeros((len(net.members), len(x), *raw.shape[1:]))
+            total[number, own] = raw
+        assert total is not None
+        return total
+
+    def found_temperature(self) -> float:
+        held = self.dealt.held_out
+        outputs = self._outputs_of_each(self.net, self.x[self.training], held)
+        self.temperature = EnsembleTemperature.fit(outputs, self.y[self.training], held)
+        return self.temperature.of(self.dealt.networks)
 
     def reasons(self, run: Run, rows, outputs) -> Reasons:
         places = np.searchsorted(self.training, rows)

@@ -17,7 +17,8 @@ from cutaway.optim import AdamW, CosineCycles, FlatCosine
 from cutaway.runs.networks import DEFAULT_LOSSES
 
 TINY = 100  # rows below which one plain network is trained
-FOLDS, MANY = 4, 2000  # rows from which they are dealt out once, not twice
+FOLDS, MANY = 4, 5000  # rows from which they are dealt out once, not twice
+APART, MOST_APART = 0.05, 1000  # fraction, then rows, that no network trains on: see `deal`
 MEMBERS = 4  # networks where rows are not dealt out
 WORD_FEATURES = 16  # size of a word's vector
 HIDDEN = (128, 128)
@@ -62,13 +63,19 @@ def deals_out(options) -> bool:
 def deal(y, task: str, seed: int, groups=None) -> Folds:
     """The folds of the rows: fewer networks for more rows, which vary less.
 
+    The temperature of the mean of all networks needs rows that several have not seen. Dealt out
+    twice, all rows are such; otherwise a few are left to no network, if there are classes.
+
     Args:
         y: (rows,) encoded targets.
         groups: (rows,) of those that stay in one fold.
     """
     repeats = 2 if len(y) < MANY else 1
     is_class = task != "regression"
-    return Folds.deal(y, FOLDS, repeats=repeats, seed=seed, stratify=is_class, groups=groups)
+    apart = min(APART, MOST_APART / len(y)) if is_class and repeats == 1 else 0.0
+    return Folds.deal(
+        y, FOLDS, repeats=repeats, seed=seed, stratify=is_class, groups=groups, apart=apart
+    )
 
 
 def network(rows: TablePreprocessing, x: np.ndarray, members: int) -> dict:

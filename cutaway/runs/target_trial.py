@@ -52,7 +52,7 @@ def choose(frame, target: str, options, prepare: Callable[[Any, Any], Any]) -> T
         split=options.split if has_own_sets else None,
     )
     errors = {
-        name: _error(prepare(frame, dataclasses.replace(trial, target_transform=name)))
+        name: _error(prepare(frame, dataclasses.replace(trial, target_transform=name)).for_trial())
         for name in ("none", "log1p")
     }
     is_lower = errors["log1p"] < LOWER * errors["none"]

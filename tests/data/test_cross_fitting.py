@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cutaway.data import Folds
-from cutaway.errors import DataError
+from cutaway.errors import DataError, OptionError
 
 LABELS = np.repeat([0, 1, 2], [50, 31, 7])
 
@@ -31,6 +31,20 @@ def test_rows_of_a_group_stay_together_and_folds_have_about_as_many_rows():
     for numbers in folds.numbers:
         assert all(len(set(numbers[groups == group])) == 1 for group in range(20))
         assert np.bincount(numbers).max() - np.bincount(numbers).min() <= 5
+
+
+def test_rows_apart_are_seen_by_no_network_and_the_others_are_dealt_out():
+    folds = Folds.deal(np.repeat([0, 1], [900, 300]), 4, seed=3, apart=0.05)
+    apart = folds.numbers[0] < 0
+    assert (apart[:900].sum(), apart[900:].sum()) == (45, 15)
+    np.testing.assert_array_equal(folds.held_out.sum(axis=1), np.where(apart, 4, 1))
+    assert set(folds.trained_on.sum(axis=0)) == {1140 * 3 / 4}
+    groups = np.arange(1200) // 6
+    numbers = Folds.deal(np.zeros(1200), 4, groups=groups, apart=0.1).numbers[0]
+    assert all(len(set(numbers[groups == group])) == 1 for group in range(200))
+    assert (numbers < 0).sum() == 120
+    with pytest.raises(OptionError, match="apart"):
+        Folds.deal(LABELS, 4, apart=0.6)
 
 
 def test_the_seed_decides():

@@ -14,6 +14,7 @@ from cutaway.data.target import Target
 from cutaway.doctor import changes, diagnosis
 from cutaway.doctor.sources import options_with, plan_of
 from cutaway.errors import OptionError
+from cutaway.metrics import EnsembleTemperature
 from cutaway.runs import TableOptions, prepare_table, table_recipe
 from cutaway.runs.explain import explain_row
 from cutaway.runs.fold_ensemble import AtRest, CrossFittedExperiment
@@ -204,6 +205,34 @@ def trained(tmp_path_factory):
     return experiment, experiment.train(tmp_path_factory.mktemp("runs") / "run", progress=False)
 
 
+def scale_of_two(experiment) -> float:
+    """From the temperature for the mean of eight networks to that for two."""
+    return experiment.temperature.of(8) / experiment.temperature.of(2)
+
+
+@pytest.mark.slow
+def test_the_temperature_is_for_the_mean_of_all_networks(trained):
+    """Undone, predictions out of fold give it again."""
+    experiment, run = trained
+    labels = (FRAME["yes"] == "yes").to_numpy().astype(int)
+    logits = np.stack([member(experiment.x).numpy() for member in run.net.members])
+    found = EnsembleTemperature.fit(
+        logits * experiment.temperature.of(8), labels, experiment.dealt.held_out
+    )
+    assert found.single == pytest.approx(experiment.temperature.single, rel=1e-5)
+    assert found.gain == pytest.approx(experiment.temperature.gain, rel=1e-4)
+
+
+def test_many_rows_of_classes_have_some_that_no_network_has_seen():
+    y = np.arange(6000) % 3
+    held = table_recipe.deal(y, "multiclass", 0).held_out
+    assert held.shape == (6000, 4)
+    assert list(np.bincount(held.sum(axis=1).astype(int))) == [0, 5700, 0, 0, 300]
+    assert (table_recipe.deal(y, "regression", 0).held_out.sum(axis=1) == 1).all()
+    most = table_recipe.deal(np.arange(60_000) % 2, "binary", 0).held_out
+    assert (most.sum(axis=1) == 4).sum() == 1000
+
+
 @pytest.mark.slow
 def test_scores_of_validation_are_those_of_networks_that_did_not_see_the_row(trained):
     experiment, run = trained
@@ -211,7 +240,7 @@ def test_scores_of_validation_are_those_of_networks_that_did_not_see_the_row(tra
     logits = np.zeros(ROWS)
     for member, held in zip(run.net.members, experiment.dealt.held_out.T, strict=True):
         logits += held * member(experiment.x).numpy()[:, 0] / 2
-    p = 1 / (1 + np.exp(-logits))
+    p = 1 / (1 + np.exp(-logits * scale_of_two(experiment)))
     loss = -np.log(np.where(labels == 1, p, 1 - p)).mean()
     assert run.metrics["validation"]["log_loss"] == pytest.approx(loss, rel=1e-5)
     assert run.metrics["train"]["log_loss"] < loss
@@ -229,7 +258,7 @@ def test_the_importance_of_columns_is_measured_on_rows_that_were_not_seen(traine
 
     def loss_of_unseen(x):
         logits = np.stack([member(x).numpy()[:, 0] for member in run.net.eval().members], axis=1)
-        p = 1 / (1 + np.exp(-(logits * held).sum(axis=1) / 2))
+        p = 1 / (1 + np.exp(-(logits * held).sum(axis=1) / 2 * scale_of_two(experiment)))
         return -np.log(np.where(experiment.y[rows] == 1, p, 1 - p)).mean()
 
     x, rng = experiment.x[rows], np.random.default_rng(0)
