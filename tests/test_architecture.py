@@ -38,6 +38,7 @@ RANKS = {
     "doctor": 9,
     "estimators": 9,
     "search": 9,
+    "course": 10,
     "studio": 10,
     "cli": 11,
 }

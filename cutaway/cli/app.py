@@ -9,7 +9,14 @@ from typing import Annotated
 import typer
 
 import cutaway
-from cutaway.cli.commands import on_data, on_pictures, on_processes, on_runs, on_trainings
+from cutaway.cli.commands import (
+    on_course,
+    on_data,
+    on_pictures,
+    on_processes,
+    on_runs,
+    on_trainings,
+)
 from cutaway.cli.ctrl_c import is_interrupted
 from cutaway.cli.usage import UsageError, is_help, usage_error
 from cutaway.errors import (
@@ -46,6 +53,8 @@ COMMANDS = (
     on_trainings.race,
     on_processes.launch,
     on_pictures.plot,
+    on_course.learn,
+    on_course.exercise,
 )
 
 

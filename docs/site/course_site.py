@@ -1,0 +1,126 @@
+"""What lessons have beside MyST-NB's: exercises, formulas, studios, and links to the glossary."""
+
+import json
+import re
+from html import escape
+
+from docutils import nodes
+from docutils.parsers.rst import Directive, directives
+from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+from cutaway.course import exercise_named, glossary_terms
+from cutaway.course.exercise import CLOSE, TOLERANCE
+from cutaway.story.story_body import story_body
+from cutaway.story.told_html import symbols, told_html
+
+SKIPPED = (nodes.literal, nodes.literal_block, nodes.reference, nodes.title, nodes.term, nodes.raw)
+
+
+class FormulaDirective(Directive):
+    """Lines of a formula as stories write them, with indices and powers set as such."""
+
+    has_content = True
+
+    def run(self):
+        lines = "<br>".join(symbols(escape(line)) for line in self.content)
+        return [nodes.raw("", f'<p class="course-formula">{lines}</p>', format="html")]
+
+
+class ExerciseDirective(Directive):
+    """An exercise of `cutaway exercise`, with fields that are checked in the page."""
+
+    required_arguments = 1
+    option_spec = {"seed": directives.nonnegative_int}  # noqa: RUF012  (docutils' way)
+
+    def run(self):
+        drawn = exercise_named(self.arguments[0]).draw(self.options.get("seed", 0))
+        return [nodes.raw("", exercise_html(drawn), format="html")]
+
+
+def exercise_html(drawn) -> str:
+    """The question, a field for each number, and the solution folded away."""
+    fields = "".join(
+        f'<label><span>{symbols(escape(blank.asks))} =</span> <input inputmode="decimal" '
+        f'autocomplete="off" data-blank="{escape(_checks(blank))}"><output></output></label>'
+        for blank in drawn.blanks
+    )
+    picture = "" if drawn.picture is None else f'<div class="chart">{drawn.picture.svg()}</div>'
+    return (
+        f'<form class="course-exercise"><h3>Exercise: {escape(drawn.title)}</h3>'
+        f"{told_html(drawn.question)}{fields}<button>Check</button>"
+        f"<details><summary>Solution</summary>{picture}{_solution(drawn.solution)}</details>"
+        f"<p class=soft>Another one: <code>cutaway exercise {drawn.name} --seed {drawn.seed + 1}"
+        "</code></p></form>"
+    )
+
+
+def _checks(blank) -> str:
+    """What exercise.js compares an answer with, as JSON."""
+    return json.dumps(
+        {
+            "value": blank.value,
+            "tolerance": TOLERANCE,
+            "close": CLOSE,
+            "mistakes": [[mistake.value, mistake.says] for mistake in blank.all_mistakes()],
+            "hint": blank.hint(),
+        }
+    )
+
+
+def _solution(solution) -> str:
+    if isinstance(solution, str):
+        return told_html(solution)
+    return solution._repr_html_()
+
+
+class GlossaryLinks(SphinxPostTransform):
+    """The first time that a page uses a term of the glossary, it links there."""
+
+    default_priority = 5  # before references are resolved
+
+    def run(self, **_):
+        if self.env.docname.endswith("glossary"):
+            return
+        left = {term.lower(): term for term in glossary_terms()}
+        pattern = re.compile(
+            r"\b(" + "|".join(sorted(map(re.escape, left), key=len, reverse=True)) + r")\b", re.I
+        )
+        for text in list(self.document.findall(nodes.Text)):
+            if left and not _inside(text):
+                _link(text, pattern, left)
+
+
+def _inside(text) -> bool:
+    """Whether a text stands in code, a heading, a link or the like."""
+    node = text.parent
+    while node is not None:
+        if isinstance(node, (*SKIPPED, addnodes.pending_xref, addnodes.toctree)):
+            return True
+        node = node.parent
+    return False
+
+
+def _link(text, pattern, left: dict[str, str]) -> None:
+    whole = text.astext()
+    pieces, end = [], 0
+    for found in pattern.finditer(whole):
+        term = left.pop(found[1].lower(), None)
+        if term is None:
+            continue
+        pieces.append(nodes.Text(whole[end : found.start()]))
+        link = addnodes.pending_xref(
+            "", refdomain="std", reftype="term", reftarget=term, refexplicit=True, refwarn=True
+        )
+        link += nodes.inline("", found[1], classes=["xref", "std", "std-term"])
+        pieces.append(link)
+        end = found.end()
+    if pieces:
+        text.parent.replace(text, [*pieces, nodes.Text(whole[end:])])
+
+
+def setup(app):
+    app.add_directive("formula", FormulaDirective)
+    app.add_directive("exercise", ExerciseDirective)
+    app.add_post_transform(GlossaryLinks)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
