@@ -1,6 +1,7 @@
 """cutaway exercise."""
 
 import sys
+import textwrap
 
 from cutaway.cli.show import console, escape, print_json, table
 from cutaway.errors import OptionError
@@ -35,7 +36,9 @@ def exercise_command(name, seed, answers, *, with_solution, as_json) -> None:
         print_json(_as_dict(drawn, verdicts, with_solution))
         return
     console.print(f"[bold]{escape(drawn.title)}[/] (seed {seed})\n")
-    print(f"{drawn.question}\n")
+    for line in drawn.question.split("\n"):
+        print(textwrap.fill(line, console.width) if line else "")
+    print()
     if answers:
         for blank, verdict in zip(drawn.blanks, verdicts, strict=False):
             print(f"{blank.asks}: {verdict.says}")

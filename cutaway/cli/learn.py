@@ -58,7 +58,7 @@ def _print_part(found) -> None:
     if part.kind == "text":
         console.print(Markdown(without_roles(part.body), hyperlinks=False), "")
     elif part.kind == "code-cell":
-        if "remove-cell" in part.tags:
+        if "check" in part.tags:
             return
         if not {"remove-input", "hide-input"} & set(part.tags):
             shown = Syntax(part.body, "python", theme="ansi_dark", background_color="default")

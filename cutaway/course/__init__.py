@@ -85,7 +85,7 @@ def glossary_terms() -> list[str]:
     """The terms of the glossary, in its order."""
     block = re.search(r"```\{glossary\}\n(.*?)```", GLOSSARY.read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
-    return re.findall(r"^(?!:)(\S.*)$", block[1], re.MULTILINE)
+    return re.findall(r"^(\S.*)$", block[1], re.MULTILINE)
 
 
 __all__ = [

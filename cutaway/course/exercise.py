@@ -71,7 +71,8 @@ class Blank:
         if self.factors:
             return f"It is the product {' · '.join(name for name, _ in self.factors)}."
         if self.terms:
-            return f"It is the sum {' + '.join(name for name, _ in self.terms)}."
+            total = " + ".join(name for name, _ in self.terms).replace("+ -", "- ")
+            return f"It is the sum {total}."
         return "See what is asked for, and try it with fewer steps at once."
 
     def all_mistakes(self) -> list[Mistake]:

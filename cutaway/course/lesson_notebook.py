@@ -24,7 +24,7 @@ def notebook_bytes(lesson: CourseLesson) -> bytes:
 def _cell(part, number: int) -> dict | None:
     own = {"id": f"part-{number}", "metadata": {}}
     if part.kind == CELL:
-        if "remove-cell" in part.tags:
+        if "check" in part.tags:
             return None
         return {
             **own,

@@ -40,8 +40,7 @@ def run_lesson(lesson: CourseLesson, scope: dict[str, Any] | None = None) -> Ite
     scope.setdefault("__name__", "__main__")
     for part in lesson.parts:
         if part.kind != CELL:
-            body = EVAL.sub(lambda found: _number_of(found[1], scope, lesson, part), part.body)
-            yield RunPart(dataclasses.replace(part, body=body))
+            yield RunPart(dataclasses.replace(part, body=_with_numbers(part, scope, lesson)))
             continue
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             value = _run(part, scope, lesson)
@@ -59,6 +58,11 @@ def _run(part: LessonPart, scope: dict, lesson: CourseLesson) -> Any:
         return None
     exec(compile(ast.Module(tree.body[:-1], []), name, "exec"), scope)
     return eval(compile(ast.Expression(last.value), name, "eval"), scope)
+
+
+def _with_numbers(part: LessonPart, scope: dict, lesson: CourseLesson) -> str:
+    """The text of a piece, with the values of its expressions."""
+    return EVAL.sub(lambda found: _number_of(found[1], scope, lesson, part), part.body)
 
 
 def _number_of(expression: str, scope: dict, lesson: CourseLesson, part: LessonPart) -> str:

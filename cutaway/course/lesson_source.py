@@ -12,7 +12,9 @@ from cutaway.errors import DataError
 
 FOLDER = Path(__file__).parent / "lessons"
 CELL = "code-cell"
-TAGS = ("hide-input", "hide-output", "remove-cell", "remove-input", "remove-output")
+# "check": a cell that ends the build if a number is wrong; readers do not see it. MyST-NB does not
+# run cells with the tag remove-cell here, so those that are hidden have remove-input
+TAGS = ("check", "hide-input", "hide-output", "remove-input", "remove-output")
 
 _FILE = re.compile(r"(\d\d)_(\w+)\.md")
 _OPENS = re.compile(r"^(`{3,})\{([\w-]+)\}\s*(.*)$")
@@ -109,7 +111,9 @@ def read_course_lesson(path: Path) -> CourseLesson:
     parts = _parts(lines, first, path)
     headings = re.findall(r"^# (.+)$", parts[0].body if parts else "", re.MULTILINE)
     if len(headings) != 1:
-        raise DataError(f"{path.name} begins with {len(headings)} headings", expected="one, # Title")
+        raise DataError(
+            f"{path.name} begins with {len(headings)} headings", expected="one, # Title"
+        )
     return CourseLesson(
         name=named[2].replace("_", "-"),
         number=int(named[1]),

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import cutaway
 
 project = "Cutaway"
-copyright = "the developers of Cutaway, Apache-2.0"  # noqa: A001  (Sphinx's name)
+copyright = "the developers of Cutaway, Apache-2.0"
 release = version = cutaway.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "course_site"]
@@ -27,6 +27,7 @@ include_patterns = [
     "benchmarks/*.md",
     "cutaway/course/glossary.md",
     "cutaway/course/lessons/*.md",
+    "docs/*.md",
     "docs/**/*.md",
 ]
 exclude_patterns = [".venv", "build", "dist", "runs", "studio/node_modules", "**/.*"]

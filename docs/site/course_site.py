@@ -11,7 +11,6 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from cutaway.course import exercise_named, glossary_terms
 from cutaway.course.exercise import CLOSE, TOLERANCE
-from cutaway.story.story_body import story_body
 from cutaway.story.told_html import symbols, told_html
 
 SKIPPED = (nodes.literal, nodes.literal_block, nodes.reference, nodes.title, nodes.term, nodes.raw)

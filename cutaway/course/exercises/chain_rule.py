@@ -21,7 +21,7 @@ class ChainRule(ExerciseKind):
         why = explain(network(weights=weights), x, [y], loss=mean_squared_error)
         story = why.gradient("0.weight", (0, 0))
         paths = sorted(story.paths, key=lambda path: path.nodes)
-        predicted = float(np.ravel(why.output.numpy())[0])
+        predicted = float(np.ravel(why.output)[0])
         blanks = [Blank("ŷ", predicted, mistakes=[Mistake(1 - predicted, "that is 1 - ŷ")])]
         for k, path in enumerate(paths, start=1):
             through = "O_1^(2)" if "O_1^(2)" in path.nodes else "O_2^(2)"
@@ -29,7 +29,7 @@ class ChainRule(ExerciseKind):
             blanks.append(Blank(f"path {k}, through {through}", path.product, factors))
         terms = [(f"path {k}", path.product) for k, path in enumerate(paths, start=1)]
         blanks.append(Blank("∂L/∂w_11^(1)", story.value, terms=terms))
-        first, second, last = (np.array2string(w, separator=", ") for w in weights)
+        first, second, last = (str(w.tolist()) for w in weights)
         return {
             "question": (
                 "A network takes two numbers; two layers of two sigmoids and one sigmoid follow, "
