@@ -76,7 +76,7 @@ class Blank:
         return "See what is asked for, and try it with fewer steps at once."
 
     def all_mistakes(self) -> list[Mistake]:
-        """The own ones, then those of any product or sum; none has the right value."""
+        """The own ones, then those of any product or sum; none is as good as the right value."""
         found = [*self.mistakes, *_of_products(self.value, self.factors)]
         found += [
             Mistake(self.value - number, f"{name} is missing in the sum")
@@ -87,7 +87,7 @@ class Blank:
             for name, number in self.terms
         ]
         found.append(Mistake(-self.value, "the number is right, its sign is not"))
-        return [m for m in found if not agree(m.value, self.value, CLOSE)]
+        return [m for m in found if not agree(m.value, self.value, 2 * TOLERANCE)]
 
 
 def _of_products(value: float, factors: list[tuple[str, float]]) -> list[Mistake]:

@@ -1,17 +1,23 @@
 """What lessons have beside MyST-NB's: exercises, formulas, studios, and links to the glossary."""
 
+import hashlib
 import json
 import re
 from html import escape
+from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.docutils import SphinxDirective
 
+import cutaway as ct
 from cutaway.course import exercise_named, glossary_terms
 from cutaway.course.exercise import CLOSE, TOLERANCE
 from cutaway.story.told_html import symbols, told_html
+from cutaway.studio.choosing import choose_subject
+from cutaway.studio.recorder import record
 
 SKIPPED = (nodes.literal, nodes.literal_block, nodes.reference, nodes.title, nodes.term, nodes.raw)
 
@@ -35,6 +41,41 @@ class ExerciseDirective(Directive):
     def run(self):
         drawn = exercise_named(self.arguments[0]).draw(self.options.get("seed", 0))
         return [nodes.raw("", exercise_html(drawn), format="html")]
+
+
+class StudioDirective(SphinxDirective):
+    """A recorded studio in the page: points of a plane, or the bundled table."""
+
+    required_arguments = 1
+    option_spec = {  # noqa: RUF012  (docutils' way)
+        "frames": directives.positive_int,
+        "epochs": float,
+        "layers": directives.unchanged,
+        "activation": directives.unchanged,
+    }
+
+    def run(self):
+        what, given = self.arguments[0], dict(self.options)
+        how = {name: given.pop(name) for name in ("frames", "epochs") if name in given}
+        key = hashlib.sha256(json.dumps([what, given, how, ct.__version__]).encode()).hexdigest()
+        place = f"_static/studios/{what}-{key[:8]}.html"
+        file = Path(self.env.app.outdir) / place
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if "layers" in given:
+                given["layers"] = tuple(map(int, given["layers"].split(",")))
+            name, target = (None, "passed") if what == "students" else (what, None)
+            ct.seed(0)
+            record(choose_subject(name, target, options=given), file, **({"frames": 60} | how))
+        up = "../" * self.env.docname.count("/")
+        return [
+            nodes.raw(
+                "",
+                f'<iframe class="course-studio" loading="lazy" src="{up}{place}" '
+                f'title="A recorded studio: {escape(what)}"></iframe>',
+                format="html",
+            )
+        ]
 
 
 def exercise_html(drawn) -> str:
@@ -121,5 +162,6 @@ def _link(text, pattern, left: dict[str, str]) -> None:
 def setup(app):
     app.add_directive("formula", FormulaDirective)
     app.add_directive("exercise", ExerciseDirective)
+    app.add_directive("studio", StudioDirective)
     app.add_post_transform(GlossaryLinks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

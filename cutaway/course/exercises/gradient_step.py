@@ -13,7 +13,8 @@ class GradientStep(ExerciseKind):
     def make(self, rng):
         weight = float(rng.integers(5, 40)) / 10 * float(rng.choice([-1, 1]))
         gradient = float(tenths(rng)[()]) * 4
-        lr = float(rng.choice([0.01, 0.05, 0.1, 0.5]))
+        wanted = abs(weight / gradient) / 20  # a step of 5% at least, or the sign is not seen
+        lr = float(rng.choice([lr for lr in (0.05, 0.1, 0.2, 0.5, 1.0) if lr >= wanted]))
         move = -lr * gradient
         new = weight + move
         return {
