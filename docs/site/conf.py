@@ -17,7 +17,7 @@ project = "Cutaway"
 copyright = "the developers of Cutaway, Apache-2.0"
 release = version = cutaway.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "course_site"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "course_site"]
 root_doc = "docs/index"
 include_patterns = [
     "README.md",

@@ -6,6 +6,7 @@ import re
 from html import escape
 from pathlib import Path
 
+import docstrings
 from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 from sphinx import addnodes
@@ -159,9 +160,19 @@ def _link(text, pattern, left: dict[str, str]) -> None:
         text.parent.replace(text, [*pieces, nodes.Text(whole[end:])])
 
 
+def _skipped(app, what, name, obj, skip, options):  # the signature is Sphinx's
+    """Whether a member is left out: another package's, or one of scikit-learn's own methods."""
+    own = "cutaway." + app.env.docname.rpartition("/")[2]
+    module = getattr(obj, "__module__", None) or own
+    is_foreign = what == "module" and not f"{module}.".startswith(f"{own}.")
+    return True if is_foreign or re.fullmatch(r"set_\w+_request", name) else None
+
+
 def setup(app):
     app.add_directive("formula", FormulaDirective)
     app.add_directive("exercise", ExerciseDirective)
     app.add_directive("studio", StudioDirective)
     app.add_post_transform(GlossaryLinks)
+    app.connect("autodoc-process-docstring", docstrings.process)
+    app.connect("autodoc-skip-member", _skipped)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
