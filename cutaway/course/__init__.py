@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cutaway.course import exercises
 from cutaway.course.exercise import Blank, Exercise, ExerciseKind, Mistake, Verdict
+from cutaway.course.exercise_sheet import question_parts, solution_parts
 from cutaway.course.lesson_run import RunPart, run_lesson
 from cutaway.course.lesson_source import (
     CourseLesson,
@@ -102,5 +103,7 @@ __all__ = [
     "exercise_named",
     "glossary_terms",
     "lesson_named",
+    "question_parts",
     "run_lesson",
+    "solution_parts",
 ]

@@ -86,7 +86,7 @@ def exercise_html(drawn) -> str:
         f'autocomplete="off" data-blank="{escape(_checks(blank))}"><output></output></label>'
         for blank in drawn.blanks
     )
-    picture = "" if drawn.picture is None else f'<div class="chart">{drawn.picture.svg()}</div>'
+    picture = "" if drawn.picture is None else f'<div class="chart">{drawn.picture.svg}</div>'
     return (
         f'<form class="course-exercise"><h3>Exercise: {escape(drawn.title)}</h3>'
         f"{told_html(drawn.question)}{fields}<button>Check</button>"

@@ -45,12 +45,30 @@ def exercise(
     solution: Annotated[
         bool, typer.Option("--solution", help="Print the solution as well.")
     ] = False,
+    count: Annotated[int, typer.Option(min=1, max=100, help="How many, for a sheet.")] = 1,
+    pdf: Annotated[
+        Path | None,
+        option("Sheet to write, as PDF; the solutions go to FILE-solutions.pdf.", metavar="FILE"),
+    ] = None,
+    latex: Annotated[
+        Path | None, option("The same as LaTeX, drawings as TikZ.", metavar="FILE")
+    ] = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Calculate with pencil and paper: numbers are asked for, an answer says what is wrong."""
-    from cutaway.cli.exercise import exercise_command, list_exercises
+    from cutaway.cli.drill import exercise_command, list_exercises
 
     if name is None:
         list_exercises(as_json=as_json)
     else:
-        exercise_command(name, seed, answer or [], with_solution=solution, as_json=as_json)
+        exercise_command(
+            name,
+            seed,
+            answer or [],
+            with_solution=solution,
+            sheets={"--pdf": pdf, "--latex": latex},
+            count=count,
+            force=force,
+            as_json=as_json,
+        )

@@ -1,8 +1,11 @@
 """cutaway exercise."""
 
+import contextlib
 import sys
 import textwrap
+from pathlib import Path
 
+from cutaway.cli.products import product
 from cutaway.cli.show import console, escape, print_json, table
 from cutaway.errors import OptionError
 
@@ -21,11 +24,26 @@ def list_exercises(*, as_json) -> None:
     print("\nOne of them: cutaway exercise NAME --seed 3")
 
 
-def exercise_command(name, seed, answers, *, with_solution, as_json) -> None:
-    """Ask for the numbers of an exercise; or check those that are given."""
+def exercise_command(name, seed, answers, *, with_solution, sheets, count, force, as_json) -> None:
+    """Ask for the numbers of an exercise; check those that are given; or write sheets.
+
+    Args:
+        sheets: {option: path of the file, or None}.
+        count: exercises on a sheet, with the seeds from `seed` on.
+    """
     from cutaway.course import exercise_named
 
-    drawn = exercise_named(name).draw(seed)
+    kind = exercise_named(name)
+    if any(path is not None for path in sheets.values()):
+        _write_sheets(kind, range(seed, seed + count), sheets, force=force, as_json=as_json)
+        return
+    if count > 1:
+        raise OptionError(
+            f"--count {count} without a sheet",
+            expected="--pdf FILE or --latex FILE beside it",
+            fix="omit it, and choose another exercise by --seed",
+        )
+    drawn = kind.draw(seed)
     if len(answers) > len(drawn.blanks):
         raise OptionError(
             f"{len(answers)} answers to an exercise that asks for {len(drawn.blanks)} numbers",
@@ -49,6 +67,34 @@ def exercise_command(name, seed, answers, *, with_solution, as_json) -> None:
         print("\nCheck your numbers with --answer; --solution shows the way to them.")
     if with_solution:
         print(f"\nSolution\n\n{drawn.solution}")
+
+
+def _write_sheets(kind, seeds, sheets, *, force, as_json) -> None:
+    """Write the questions to one file and the solutions to another, for each option."""
+    from cutaway.course import question_parts, solution_parts
+    from cutaway.story import write_sheet
+
+    drawn = [kind.draw(seed) for seed in seeds]
+    files = []
+    for option, path in sheets.items():
+        if path is not None:
+            path = Path(path)
+            suffix = ".pdf" if option == "--pdf" else ".tex"
+            if path.suffix != suffix:
+                raise OptionError(f"{option} {path}", expected=f"a file name that ends in {suffix}")
+            beside = path.with_name(f"{path.stem}-solutions{suffix}")
+            files += [(option, path, question_parts), (option, beside, solution_parts)]
+    with contextlib.ExitStack() as stack:
+        for option, path, _ in files:
+            stack.enter_context(product(path, option, force=force))
+        for _, path, parts in files:
+            write_sheet(path, kind.title, [part for one in drawn for part in parts(one)])
+    written = [str(path) for _, path, _ in files]
+    if as_json:
+        print_json({"name": kind.name, "seeds": list(seeds), "written": written})
+        return
+    for path in written:
+        console.print(f"[bold]{escape(path)}[/]", soft_wrap=True)
 
 
 def _asked(blanks) -> bool:
