@@ -109,6 +109,19 @@ def test_the_students_example_learns(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_python_of_coming_from_others_runs():
+    """PyTorch's and scikit-learn's side as well; Keras's is not run."""
+    scope = {}
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/coming_from.md").read_text(), re.DOTALL
+    )
+    for block in blocks:
+        exec(block, scope)
+    assert float(scope["loss"]) < 0.7 and scope["history"]["loss"][-1] < 0.7
+    assert scope["model"].score(scope["x"], scope["y"]) > 0.7
+
+
+@pytest.mark.slow
 def test_the_bmi_example_learns_on_drawn_people():
     scores = example("bmi").main().metrics["validation"]
     assert scores["accuracy"] > 0.8 > scores["baseline_accuracy"]
