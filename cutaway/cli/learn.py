@@ -61,7 +61,9 @@ def _print_part(found) -> None:
         if "check" in part.tags:
             return
         if not {"remove-input", "hide-input"} & set(part.tags):
-            shown = Syntax(part.body, "python", theme="ansi_dark", background_color="default")
+            shown = Syntax(
+                part.body, "python", theme="ansi_dark", background_color="default", word_wrap=True
+            )
             console.print(Padding(shown, (0, 0, 1, 4)))
         _print_output(found)
     elif part.kind == "exercise":
@@ -76,7 +78,7 @@ def _print_output(found) -> None:
     if found.printed:
         print(found.printed.rstrip("\n"))
     if found.value is not None:
-        text = str(found.value)
-        print(text if text.strip() and not text.startswith("<") else "(a picture: see --notebook)")
+        is_picture = hasattr(found.value, "figure") or hasattr(found.value, "svg")
+        print("(a picture: --notebook shows it)" if is_picture else found.value)
     if found.printed or found.value is not None:
         print()

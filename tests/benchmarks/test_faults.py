@@ -60,6 +60,7 @@ def test_an_answer_is_believed_only_if_it_differs_in_more_than_times(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_kills_lose_nothing_and_leave_nothing(tmp_path):
     trials = kills.run_kills(4, 1, 2, ("table",), folder=tmp_path)
     assert [trial.faults for trial in trials] == [{}] * 4
@@ -96,6 +97,7 @@ def test_no_flipped_bit_is_believed(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 def test_full_disks_lose_no_state(tmp_path):
     trials = disks.run_disks(3, 1, ("table",), folder=tmp_path)
     assert [trial.faults for trial in trials] == [{}] * 3

@@ -29,6 +29,7 @@ def fresh(*examples):
 
 
 @pytest.mark.slow
+@pytest.mark.longest
 @pytest.mark.parametrize(("room", "found"), examples().items(), ids=list(examples()))
 def test_each_example_runs_where_nothing_was_imported_before(room, found):
     done = fresh(*found)

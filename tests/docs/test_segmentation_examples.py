@@ -5,7 +5,7 @@ import pytest
 
 from tests.docs.scripts import example
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.longest]
 
 
 def test_the_membrane_example_scores_slices_beside_gray_values(shared_data, capsys):
