@@ -29,7 +29,7 @@ class FormulaDirective(Directive):
     has_content = True
 
     def run(self):
-        lines = "<br>".join(symbols(escape(line)) for line in self.content)
+        lines = "<br>".join(symbols(line) for line in self.content)
         return [nodes.raw("", f'<p class="course-formula">{lines}</p>', format="html")]
 
 
@@ -82,7 +82,7 @@ class StudioDirective(SphinxDirective):
 def exercise_html(drawn) -> str:
     """The question, a field for each number, and the solution folded away."""
     fields = "".join(
-        f'<label><span>{symbols(escape(blank.asks))} =</span> <input inputmode="decimal" '
+        f'<label><span>{symbols(blank.asks)} =</span> <input inputmode="decimal" '
         f'autocomplete="off" data-blank="{escape(_checks(blank))}"><output></output></label>'
         for blank in drawn.blanks
     )
