@@ -50,7 +50,7 @@ class PerceptronRule(ExerciseKind):
                         Mistake(w[0] + lr * (1 - predicted - z) * x[0], "ŷ is 0 or 1, not z"),
                         Mistake(
                             w[0] + lr * (1 - predicted) * x[0],
-                            "ŷ is missing: the rule adds η (y - ŷ) x",
+                            "ŷ is missing in the error y - ŷ",
                         ),
                     ],
                 ),
