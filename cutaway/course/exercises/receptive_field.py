@@ -1,50 +1,47 @@
-"""How many samples one output of dilated convolutions sees."""
+"""How many steps of its input one output of a stack of convolutions sees."""
 
 from cutaway.course.exercise import Blank, ExerciseKind, Mistake
 
 
 class ReceptiveField(ExerciseKind):
-    """1 + Σ (k - 1) d over the layers of a stack of causal convolutions."""
+    """1 + (k - 1) · (sum of the dilations)."""
 
     name = "receptive-field"
     title = "The receptive field of dilated convolutions"
 
     def make(self, rng):
-        kernel = int(rng.integers(2, 4))
-        dilations = [2**k for k in range(int(rng.integers(3, 7)))]
-        field = 1 + sum((kernel - 1) * d for d in dilations)
-        rate = int(rng.choice([8000, 16_000, 44_100]))
-        milliseconds = 1000 * field / rate
-        without = 1 + (kernel - 1) * len(dilations)
-        shown = ", ".join(map(str, dilations))
-        sums = " + ".join(f"{kernel - 1} · {d}" for d in dilations)
+        kernel, layers, stacks = (int(rng.integers(*r)) for r in ((2, 4), (3, 8), (1, 4)))
+        dilations = [2**k for k in range(layers)]
+        total = stacks * sum(dilations)
+        field = 1 + (kernel - 1) * total
+        mistakes = [
+            Mistake(float(field - 1), "the step itself is seen too: 1 more"),
+            Mistake(float(1 + kernel * total), "a kernel of k reaches k - 1 dilations, not k"),
+            Mistake(
+                float(1 + (kernel - 1) * layers * stacks),
+                "that is without dilations: each reaches 1",
+            ),
+            Mistake(
+                float(1 + (kernel - 1) * stacks * dilations[-1]),
+                "all layers count, not only the last one of a stack",
+            ),
+            Mistake(
+                float(1 + (kernel - 1) * sum(dilations)), "all stacks count, not only the first one"
+            ),
+        ]
+        listed = ", ".join(map(str, dilations))
+        times = "once" if stacks == 1 else f"{stacks} times in a row"
         return {
             "question": (
-                f"{len(dilations)} causal convolutions with kernels of {kernel} taps follow each "
-                f"other; their dilations are {shown}. The sound has {rate:,} samples per second."
+                f"Causal convolutions with kernels of {kernel} have the dilations {listed}; this "
+                f"stack is there {times}. How many steps of the input does one output depend on?"
             ),
             "blanks": [
-                Blank(
-                    "receptive field, in samples",
-                    float(field),
-                    mistakes=[
-                        Mistake(field - 1, "the sample itself is seen as well: + 1"),
-                        Mistake(1 + kernel * sum(dilations), "k taps reach k - 1 steps back"),
-                        Mistake(without, "the dilations are left out"),
-                        Mistake(2 ** len(dilations) * kernel, "the reaches are added"),
-                    ],
-                ),
-                Blank(
-                    "the same in milliseconds",
-                    milliseconds,
-                    factors=[
-                        ("receptive field", float(field)),
-                        ("1000 / rate", 1000 / rate),
-                    ],
-                ),
+                Blank("sum of all dilations", float(total)),
+                Blank("receptive field", float(field), mistakes=mistakes),
             ],
             "solution": (
-                f"1 + Σ (k - 1) d = 1 + {sums} = {field} samples\n\n"
-                f"{field} / {rate} · 1000 = {milliseconds:.4g} milliseconds"
+                f"Σ d = {stacks} · ({' + '.join(map(str, dilations))}) = {total}\n"
+                f"1 + (k - 1) Σ d = 1 + {kernel - 1} · {total} = {field}"
             ),
         }
