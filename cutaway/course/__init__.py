@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from cutaway.course import exercises
-from cutaway.course.exercise import Blank, Exercise, ExerciseKind, Mistake, Verdict
+from cutaway.course.exercise_kind import Blank, Exercise, ExerciseKind, Mistake, Verdict
 from cutaway.course.exercise_sheet import question_parts, solution_parts
 from cutaway.course.lesson_run import RunPart, run_lesson
 from cutaway.course.lesson_source import (

@@ -1,6 +1,6 @@
 """Exercises on paper: the questions, and the solutions apart."""
 
-from cutaway.course.exercise import Exercise
+from cutaway.course.exercise_kind import Exercise
 from cutaway.story.sheet import SheetPart
 from cutaway.story.text import number
 

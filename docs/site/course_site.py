@@ -15,7 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import cutaway as ct
 from cutaway.course import exercise_named, glossary_terms
-from cutaway.course.exercise import CLOSE, TOLERANCE
+from cutaway.course.exercise_kind import CLOSE, TOLERANCE
 from cutaway.story.told_html import symbols, told_html
 from cutaway.studio.choosing import choose_subject
 from cutaway.studio.recorder import record

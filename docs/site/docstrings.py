@@ -106,7 +106,10 @@ def escaped(text: str) -> str:
         else:
             pieces[k] = _TRAILING.sub(r"\\_", _SPECIAL.sub(r"\\\1", piece)).replace("`", r"\`")
     # markup ends where a letter follows: a space of no width stands between
-    return re.sub(r"(``[^`]+``)(?=[^\s.,:;!?\-)\]}'\"/])", r"\1\\ ", "".join(pieces))
+    for k in range(1, len(pieces) - 1, 2):
+        if re.match(r"[^\s.,:;!?\-)\]}'\"/]", pieces[k + 1]):
+            pieces[k] += "\\ "
+    return "".join(pieces)
 
 
 def _dedented(lines: list[str], *, first: bool = False) -> list[str]:

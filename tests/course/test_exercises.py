@@ -6,7 +6,7 @@ import re
 import pytest
 
 from cutaway.course import exercise_kinds, exercise_named
-from cutaway.course.exercise import TOLERANCE, Blank, Mistake, agree
+from cutaway.course.exercise_kind import TOLERANCE, Blank, Mistake, agree
 from cutaway.errors import OptionError
 from tests.cli.in_process import cutaway
 

@@ -2,7 +2,7 @@
 
 import math
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import bracketed, number
 
 BETAS = 0.9, 0.999

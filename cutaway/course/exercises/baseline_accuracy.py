@@ -1,6 +1,6 @@
 """The accuracy of a model, and that of always answering the most frequent class."""
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import number
 
 

@@ -1,6 +1,6 @@
 """Iterations of an epoch and of a whole training."""
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 
 
 class Batches(ExerciseKind):

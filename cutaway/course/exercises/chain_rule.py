@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake, tenths
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake, tenths
 from cutaway.explain import explain
 from cutaway.losses import mean_squared_error
 from cutaway.models import network

@@ -1,6 +1,6 @@
 """Parameters of a convolution, and the size of what it makes."""
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 
 
 class ConvolutionParameters(ExerciseKind):

@@ -1,6 +1,6 @@
 """What dropout multiplies by, in training or at test time."""
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import number
 
 

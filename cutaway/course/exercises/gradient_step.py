@@ -1,6 +1,6 @@
 """One step of gradient descent."""
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake, tenths
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake, tenths
 from cutaway.story.text import bracketed, number
 
 

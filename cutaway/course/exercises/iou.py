@@ -1,6 +1,6 @@
 """Intersection over union of two boxes."""
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import number
 
 

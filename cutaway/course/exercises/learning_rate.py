@@ -1,6 +1,6 @@
 """Two steps of gradient descent on L = w²."""
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import bracketed, number
 
 RATES = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 0.9, 1.1, 1.2)

@@ -1,6 +1,6 @@
 """Squared error, absolute error and Huber of one prediction."""
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import bracketed, number
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake, tenths
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake, tenths
 from cutaway.story.text import bracketed, number
 
 

@@ -1,6 +1,6 @@
 """How many steps of its input one output of a stack of convolutions sees."""
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 
 
 class ReceptiveField(ExerciseKind):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake, agree, tenths
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake, agree, tenths
 from cutaway.explain import explain
 from cutaway.nn import RNN, LastStep, Sequential
 from cutaway.ops import sigmoid

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutaway.course.exercise import Blank, ExerciseKind, Mistake
+from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import bracketed, number
 
 OFFSETS = np.array([[-3, -1, 1, 3], [-4, -2, 1, 5], [-5, -1, 2, 4], [-5, -3, 1, 7]])

@@ -156,7 +156,7 @@ def agree(a: float, b: float, tolerance: float) -> bool:
     """Whether two numbers are equal up to a relative tolerance; near 0 up to 1e-12.
 
     Example:
-        >>> from cutaway.course.exercise import agree
+        >>> from cutaway.course.exercise_kind import agree
         >>> agree(0.2353, 0.235004, 0.006), agree(0.0, 1e-9, 0.006)
         (True, False)
     """
