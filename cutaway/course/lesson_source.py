@@ -130,7 +130,10 @@ def _front_matter(lines: list[str], path: Path) -> tuple[dict[str, str], int]:
     if lines[0] != "---" or "---" not in lines[1:]:
         raise DataError(f"{path.name} has no fields at its top", expected="--- question: ... ---")
     end = lines.index("---", 1)
-    found = dict(match.groups() for line in lines[1:end] if (match := _FIELD.match(line)))
+    found: dict[str, str] = {}
+    for line in lines[1:end]:
+        if (field := _FIELD.match(line)) is not None:
+            found[field[1]] = field[2]
     for name in ("question", "minutes"):
         if not found.get(name):
             raise DataError(f"{path.name} has no field {name}", expected=f"{name}: ... at its top")

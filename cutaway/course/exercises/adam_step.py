@@ -8,7 +8,7 @@ from cutaway.story.text import bracketed, number
 BETAS = 0.9, 0.999
 
 
-class AdamStep(ExerciseKind):
+class AdamStepExercise(ExerciseKind):
     """m̂ and v̂ of the first step, and w ← w - η m̂ / √v̂."""
 
     name = "adam-step"

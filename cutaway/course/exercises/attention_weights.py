@@ -14,7 +14,7 @@ def softmax(scores):
     return powers / powers.sum()
 
 
-class AttentionWeights(ExerciseKind):
+class AttentionWeightsExercise(ExerciseKind):
     """softmax(q · k / √d) over three words, and the value that they mix."""
 
     name = "attention-weights"

@@ -6,7 +6,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake, tenths
 from cutaway.story.text import bracketed, number
 
 
-class BackwardOutputLayer(ExerciseKind):
+class BackwardOutputLayerExercise(ExerciseKind):
     """∂L/∂z of an output neuron, then the gradients of a weight, of the bias, and of an input."""
 
     name = "backward-output-layer"

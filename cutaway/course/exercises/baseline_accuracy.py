@@ -4,7 +4,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import number
 
 
-class BaselineAccuracy(ExerciseKind):
+class BaselineAccuracyExercise(ExerciseKind):
     """Accuracy from a table of predictions, beside its baseline."""
 
     name = "baseline-accuracy"

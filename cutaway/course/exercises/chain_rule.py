@@ -9,7 +9,7 @@ from cutaway.models import network
 from cutaway.story.text import number
 
 
-class ChainRule(ExerciseKind):
+class ChainRuleExercise(ExerciseKind):
     """∂L/∂w_11^(1) in a network of two inputs, two layers of two sigmoids and one output."""
 
     name = "chain-rule"

@@ -3,7 +3,7 @@
 from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 
 
-class ConvolutionParameters(ExerciseKind):
+class ConvolutionParametersExercise(ExerciseKind):
     """k · k · C_in · C_out + C_out, and (n + 2p - k) / s + 1."""
 
     name = "convolution-parameters"

@@ -8,7 +8,7 @@ from cutaway.story.text import bracketed, number
 KERNEL = 3
 
 
-class ConvolutionWindow(ExerciseKind):
+class ConvolutionWindowExercise(ExerciseKind):
     """The products of one window and a kernel of 3 x 3, added up; rows and columns of the map."""
 
     name = "convolution-window"

@@ -5,7 +5,7 @@ import itertools
 from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 
 
-class CountParameters(ExerciseKind):
+class CountParametersExercise(ExerciseKind):
     """inputs · neurons + neurons of each layer, added up.
 
     Counts stay so small that one parameter more or less is outside the tolerance.

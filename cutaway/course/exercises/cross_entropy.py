@@ -6,7 +6,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake, tenths
 from cutaway.story.text import number
 
 
-class CrossEntropy(ExerciseKind):
+class CrossEntropyExercise(ExerciseKind):
     """ŷ_k = e^z_k / Σ e^z_j and L = -ln ŷ_k."""
 
     name = "cross-entropy"

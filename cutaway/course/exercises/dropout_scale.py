@@ -4,7 +4,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import number
 
 
-class DropoutScale(ExerciseKind):
+class DropoutScaleExercise(ExerciseKind):
     """A kept unit in training, O / (1 - p), and the other form's weight at test time, w (1 - p)."""
 
     name = "dropout-scale"

@@ -4,7 +4,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import number
 
 
-class F1Score(ExerciseKind):
+class F1ScoreExercise(ExerciseKind):
     """TP / (TP + FP), TP / (TP + FN), and their harmonic mean."""
 
     name = "f1-score"

@@ -6,7 +6,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake, tenths
 from cutaway.story.text import bracketed, number
 
 
-class ForwardPass(ExerciseKind):
+class ForwardPassExercise(ExerciseKind):
     """z = w_1 x_1 + w_2 x_2 + b and ŷ = σ(z)."""
 
     name = "forward-pass"

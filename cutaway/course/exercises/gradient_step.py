@@ -4,7 +4,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake, tenths
 from cutaway.story.text import bracketed, number
 
 
-class GradientStep(ExerciseKind):
+class GradientStepExercise(ExerciseKind):
     """w_new = w_old - η ∂L/∂w."""
 
     name = "gradient-step"

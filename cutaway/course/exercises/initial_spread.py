@@ -6,7 +6,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import number
 
 
-class InitialSpread(ExerciseKind):
+class InitialSpreadExercise(ExerciseKind):
     """The limit of Glorot's uniform and the standard deviation of He's normal distribution."""
 
     name = "initial-spread"

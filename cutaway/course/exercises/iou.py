@@ -4,7 +4,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import number
 
 
-class IntersectionOverUnion(ExerciseKind):
+class IntersectionOverUnionExercise(ExerciseKind):
     """Area of the intersection divided by the area of the union."""
 
     name = "iou"

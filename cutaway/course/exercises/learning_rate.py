@@ -6,7 +6,7 @@ from cutaway.story.text import bracketed, number
 RATES = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 0.9, 1.1, 1.2)
 
 
-class LearningRate(ExerciseKind):
+class LearningRateExercise(ExerciseKind):
     """w after one and after two steps with a learning rate that is small or too large."""
 
     name = "learning-rate"

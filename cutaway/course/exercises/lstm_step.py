@@ -6,7 +6,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import bracketed, number
 
 
-class LstmStep(ExerciseKind):
+class LstmStepExercise(ExerciseKind):
     """c_t = f c_(t-1) + i g, h_t = o tanh(c_t)."""
 
     name = "lstm-step"

@@ -6,7 +6,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake, tenths
 from cutaway.story.text import bracketed, number
 
 
-class MatrixLayer(ExerciseKind):
+class MatrixLayerExercise(ExerciseKind):
     """z = Wᵀ x + b of two inputs and two neurons."""
 
     name = "matrix-layer"

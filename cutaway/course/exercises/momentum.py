@@ -4,7 +4,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake, tenths
 from cutaway.story.text import bracketed, number
 
 
-class Momentum(ExerciseKind):
+class MomentumExercise(ExerciseKind):
     """v ← β v + g, then w ← w - η v, twice."""
 
     name = "momentum"

@@ -9,7 +9,7 @@ from cutaway.models import network
 from cutaway.story.text import number
 
 
-class OnePath(ExerciseKind):
+class OnePathExercise(ExerciseKind):
     """∂L/∂w = ∂L/∂ŷ · ∂ŷ/∂z · ∂z/∂w of one sigmoid with one input."""
 
     name = "one-path"

@@ -4,7 +4,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake, tenths
 from cutaway.story.text import bracketed, number
 
 
-class PerceptronRule(ExerciseKind):
+class PerceptronRuleExercise(ExerciseKind):
     """w ← w + η (y - ŷ) x after a mistake."""
 
     name = "perceptron-rule"

@@ -3,7 +3,7 @@
 from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 
 
-class ReceptiveField(ExerciseKind):
+class ReceptiveFieldExercise(ExerciseKind):
     """1 + (k - 1) · (sum of the dilations)."""
 
     name = "receptive-field"

@@ -11,7 +11,7 @@ from cutaway.ops import sigmoid
 from cutaway.story.text import bracketed, number
 
 
-class RnnStep(ExerciseKind):
+class RnnStepExercise(ExerciseKind):
     """h_2 of h_t = σ(w x_t + u h_{t-1}), with h_0 = 0."""
 
     name = "rnn-step"

@@ -8,7 +8,7 @@ from cutaway.story.text import bracketed, number
 OFFSETS = np.array([[-3, -1, 1, 3], [-4, -2, 1, 5], [-5, -1, 2, 4], [-5, -3, 1, 7]])
 
 
-class Standardize(ExerciseKind):
+class StandardizeExercise(ExerciseKind):
     """x = (raw - μ) / s of a column of four, and raw = x s + μ."""
 
     name = "standardize"

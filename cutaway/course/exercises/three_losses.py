@@ -4,7 +4,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import bracketed, number
 
 
-class Losses(ExerciseKind):
+class LossesExercise(ExerciseKind):
     """(ŷ - y)², |ŷ - y| and the Huber loss of an outlier."""
 
     name = "losses"

@@ -6,7 +6,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake, tenths
 from cutaway.story.text import bracketed, number
 
 
-class ActivationSlope(ExerciseKind):
+class ActivationSlopeExercise(ExerciseKind):
     """a(z) and a'(z) of a sigmoid, a tanh or a leaky ReLU."""
 
     name = "activation-slope"

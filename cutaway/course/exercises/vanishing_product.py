@@ -6,7 +6,7 @@ from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 from cutaway.story.text import number
 
 
-class VanishingProduct(ExerciseKind):
+class VanishingProductExercise(ExerciseKind):
     """∂O^(n)/∂z^(1) of a chain of sigmoids: n slopes times n - 1 weights."""
 
     name = "vanishing-product"

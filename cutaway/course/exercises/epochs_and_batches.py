@@ -3,7 +3,7 @@
 from cutaway.course.exercise_kind import Blank, ExerciseKind, Mistake
 
 
-class Batches(ExerciseKind):
+class BatchesExercise(ExerciseKind):
     """Rows over batch size, rounded up; the last batch is smaller."""
 
     name = "batches"
