@@ -92,7 +92,7 @@ def test_pages_fit_the_window_and_an_exercise_checks_an_answer(site, width):
             page = browser.open(path.as_uri(), f"page{k}", width=width)
             wide = page.value("document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, (path.name, wide)
-            assert page.value("document.querySelectorAll('h1').length") == 1
+            assert page.value("document.querySelectorAll('article h1').length") == 1
         page = browser.open((lessons / f"{lesson.path.stem}.html").as_uri(), "lesson", width=width)
         part = lesson.exercises[0]
         drawn = exercise_named(part.argument).draw(int(part.options.get("seed", "0")))
