@@ -1,6 +1,7 @@
 """The site of the documentation: it builds without a warning, and its pages work in a browser."""
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -55,20 +56,20 @@ def built(source: Path, out: Path, *options) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("site")
-    found = built(ROOT, out)
-    assert found.returncode == 0, found.stderr[-4000:]
-    return out
-
-
 @pytest.mark.slow
-def test_every_page_is_there_and_no_link_within_the_site_leads_nowhere(site):
+def test_the_site_builds_its_links_lead_somewhere_and_its_pages_fit_every_window(tmp_path):
+    """One test, because the site takes minutes to build."""
+    found = built(ROOT, tmp_path)
+    assert found.returncode == 0, found.stderr[-4000:]
+    expect_links(tmp_path)
+    for width in (1280, 390):
+        expect_pages(tmp_path, width)
+
+
+def expect_links(site: Path) -> None:
+    """Every lesson has its page, and no link within the site leads nowhere."""
     for lesson in course_lessons():
         assert (site / "cutaway" / "course" / "lessons" / f"{lesson.path.stem}.html").exists()
-    import re
-
     missing = []
     for page in site.rglob("*.html"):
         if "_static" in page.parts:
@@ -79,30 +80,29 @@ def test_every_page_is_there_and_no_link_within_the_site_leads_nowhere(site):
     assert missing == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [1280, 390])
-def test_pages_fit_the_window_and_an_exercise_checks_an_answer(site, width):
+def expect_pages(site: Path, width: int) -> None:
+    """Four pages fit a window of this width, and an exercise checks an answer."""
     lessons = site / "cutaway" / "course" / "lessons"
     lesson = next(x for x in course_lessons() if x.name == "neuron")
+    own = lessons / f"{lesson.path.stem}.html"
+    pages = [site / "docs" / "index.html", own, site / "docs" / "tables.html"]
+    pages.append(site / "docs" / "reference" / "optim.html")
     with Chromium() as browser:
-        for k, path in enumerate([
-            site / "docs" / "index.html", lessons / f"{lesson.path.stem}.html",
-            site / "docs" / "reference" / "optim.html", site / "docs" / "tables.html",
-        ]):  # fmt: skip
+        for k, path in enumerate(pages):
             page = browser.open(path.as_uri(), f"page{k}", width=width)
             wide = page.value("document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, (path.name, wide)
             assert page.value("document.querySelectorAll('article h1').length") == 1
-        page = browser.open((lessons / f"{lesson.path.stem}.html").as_uri(), "lesson", width=width)
+        page = browser.open(own.as_uri(), "lesson", width=width)
         part = lesson.exercises[0]
         drawn = exercise_named(part.argument).draw(int(part.options.get("seed", "0")))
-        first = ".course-exercise input"
+        first = ".course-exercise input >> nth=0"
         said = "document.querySelector('.course-exercise output').textContent"
-        browser.ask("fill", page="lesson", selector=f"{first} >> nth=0", value="12345")
+        browser.ask("fill", page="lesson", selector=first, value="12345")
         page.wait(f"{said} !== ''")
         assert page.value(said).startswith("Not yet")
         right = repr(float(f"{drawn.blanks[0].value:.4g}"))
-        browser.ask("fill", page="lesson", selector=f"{first} >> nth=0", value=right)
+        browser.ask("fill", page="lesson", selector=first, value=right)
         page.wait(f"{said} === 'Right.'")
 
 
