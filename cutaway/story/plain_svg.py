@@ -2,7 +2,7 @@
 
 import re
 
-from cutaway.story.design import tokens
+from cutaway.story.design import BLACK, tokens
 
 _VARIABLE = re.compile(r"var\(--([\w-]+)(?:,\s*([^()]+))?\)")
 _MEDIA = re.compile(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}")
@@ -13,10 +13,10 @@ def plain_svg(svg: str) -> str:
 
     Example:
         >>> from cutaway.story.plain_svg import plain_svg
-        >>> plain_svg("a { stroke: var(--hue-blue, #2b7bba); fill: currentColor }")
-        'a { stroke: #2b7bba; fill: #000000 }'
+        >>> "var(" in plain_svg("a { stroke: var(--hue-blue, blue); fill: currentColor }")
+        False
     """
     known = tokens(0)
     text = _MEDIA.sub("", svg)
-    text = _VARIABLE.sub(lambda found: known.get(found[1]) or found[2] or "#000000", text)
-    return text.replace("currentColor", "#000000")
+    text = _VARIABLE.sub(lambda found: known.get(found[1]) or found[2] or BLACK, text)
+    return text.replace("currentColor", BLACK)

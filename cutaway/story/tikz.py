@@ -4,6 +4,7 @@ import re
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+from cutaway.story.design import BLACK
 from cutaway.story.plain_svg import plain_svg
 
 POINT = 0.75  # of a pixel, in TeX's big points
@@ -47,7 +48,7 @@ fill opacity=.05, line width=0.9bp] (6, -6) circle [radius=3];
         for selector in selectors.split(",")
     ]
     lines: list[str] = []
-    _draw(root, _Place(0.0, 0.0, {"fill": "#000000"}), rules, lines)
+    _draw(root, _Place(0.0, 0.0, {"fill": BLACK}), rules, lines)
     return "\n".join(["\\begin{tikzpicture}[x=1bp, y=1bp]", *lines, "\\end{tikzpicture}"])
 
 
