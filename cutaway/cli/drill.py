@@ -35,6 +35,12 @@ def exercise_command(name, seed, answers, *, with_solution, sheets, count, force
 
     kind = exercise_named(name)
     if any(path is not None for path in sheets.values()):
+        if answers or with_solution:
+            raise OptionError(
+                f"{'--answer' if answers else '--solution'} beside a sheet",
+                expected="a sheet alone; its solutions are written to a file beside it",
+                fix="omit one of them",
+            )
         _write_sheets(kind, range(seed, seed + count), sheets, force=force, as_json=as_json)
         return
     if count > 1:
@@ -98,11 +104,18 @@ def _write_sheets(kind, seeds, sheets, *, force, as_json) -> None:
 
 
 def _asked(blanks) -> bool:
-    """Ask for each number until it is right, three times at most; whether all were found."""
+    """Ask for each number until it is right, three times at most; whether all were found.
+
+    With the end of the input (Ctrl-D) nothing more is asked.
+    """
     found = 0
     for blank in blanks:
         for _ in range(TRIES):
-            text = input(f"{blank.asks} = ").strip()
+            try:
+                text = input(f"{blank.asks} = ").strip()
+            except EOFError:
+                print()
+                return False
             try:
                 verdict = blank.check(float(text.replace("−", "-").replace(",", ".")))
             except ValueError:

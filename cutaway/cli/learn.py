@@ -52,7 +52,7 @@ def _print_part(found) -> None:
     from rich.padding import Padding
     from rich.syntax import Syntax
 
-    from cutaway.course.lesson_source import without_roles
+    from cutaway.course.lesson_source import studio_command, without_roles
 
     part = found.part
     if part.kind == "text":
@@ -69,6 +69,8 @@ def _print_part(found) -> None:
     elif part.kind == "exercise":
         seed = part.options.get("seed", "0")
         console.print(f"[bold]Exercise[/]: cutaway exercise {part.argument} --seed {seed}\n")
+    elif part.kind == "studio":
+        console.print(f"[bold]Play with it[/]: {studio_command(part)}\n")
     elif part.kind == "formula":
         console.print(Padding(escape(part.body), (0, 0, 1, 4)))
 

@@ -3,7 +3,7 @@
 import json
 
 from cutaway.course.lesson_run import run_lesson
-from cutaway.course.lesson_source import CELL, CourseLesson, without_roles
+from cutaway.course.lesson_source import CELL, CourseLesson, studio_command, without_roles
 
 
 def notebook_bytes(lesson: CourseLesson) -> bytes:
@@ -39,6 +39,8 @@ def _cell(part, number: int) -> dict | None:
 def _markdown(part) -> str:
     if part.kind == "formula":
         return f"```text\n{part.body}\n```"
+    if part.kind == "studio":
+        return f"In a terminal: `{studio_command(part)}`"
     if part.kind == "exercise":
         seed = part.options.get("seed", "0")
         return f"**Exercise**: `!cutaway exercise {part.argument} --seed {seed}`"

@@ -92,6 +92,21 @@ class CourseLesson:
         return [part for part in self.parts if part.kind == "exercise"]
 
 
+def studio_command(part: LessonPart) -> str:
+    """The command that opens what a recorded studio of a lesson shows.
+
+    Example:
+        >>> from cutaway.course.lesson_source import LessonPart, studio_command
+        >>> studio_command(LessonPart("studio", "", "xor"))
+        'cutaway studio xor'
+    """
+    if part.argument != "students":
+        return f"cutaway studio {part.argument}"
+    own = ("layers", "activation")
+    given = [f"--{name} {part.options[name]}" for name in own if name in part.options]
+    return " ".join(["cutaway studio --target passed", *given])
+
+
 def lesson_paths() -> list[Path]:
     """The files of all lessons, in the order of the course."""
     return sorted(path for path in FOLDER.glob("*.md") if _FILE.fullmatch(path.name))

@@ -256,9 +256,11 @@ class CrossFittedExperiment(EnsembleExperiment):
     def data_line(self) -> str:
         folds = self.dealt
         by = "1 that has" if len(folds.numbers) == 1 else f"{len(folds.numbers)} that have"
+        apart = int((folds.numbers[0] < 0).sum())
         return (
             f"{self.training_rows:,} {self.preprocessing.examples} in {folds.count} folds for "
             f"{folds.networks} networks, each row predicted by {by} not seen it"
+            + (f"; {apart:,} train none" if apart else "")
         )
 
     def for_trial(self) -> EnsembleExperiment:

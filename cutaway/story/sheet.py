@@ -35,8 +35,8 @@ class SheetPart(NamedTuple):
     """A piece of a sheet.
 
     Attributes:
-        kind: "heading", "text" (paragraphs), "formula" (LaTeX), "lines" (kept as they are) or
-            "svg".
+        kind: "title", "heading", "text" (paragraphs), "lines" (kept as they are), "svg", or for
+            LaTeX alone "formula".
         content: its text.
     """
 
@@ -149,8 +149,6 @@ def _typst(part: SheetPart) -> str:
         return f"#raw(block: true, {_quoted(part.content)})\n"
     if part.kind == "svg":
         return f'#image(bytes({_quoted(plain_svg(part.content))}), format: "svg", width: 90%)\n'
-    if part.kind == "formula":
-        return ""
     return "".join(f"#par({_quoted(text)})\n" for text in part.content.split("\n\n"))
 
 

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from cutaway.cli import drill
 from cutaway.course import exercise_kinds, exercise_named
 from cutaway.course.exercise_kind import TOLERANCE, Blank, Mistake, agree
 from cutaway.errors import OptionError
@@ -100,3 +101,25 @@ def test_the_command_checks_answers_and_shows_the_solution():
         "exercise", "gradient-step", "--answer", "1", "--answer", "2", "--answer", "3"
     )
     assert code == 2 and "3 answers to an exercise that asks for 1 number" in err
+
+
+def test_numbers_are_asked_for_until_they_are_right_or_the_input_ends(monkeypatch, capsys):
+    blank = exercise_named("gradient-step").draw(1).blanks[0]
+    for typed, found in ((["x", "-3.3", "-3.7"], True), (["-3.3", "1", "2"], False), ([], False)):
+        lines = iter(typed)
+
+        def answered(_, lines=lines):
+            line = next(lines, None)
+            if line is None:
+                raise EOFError
+            return line
+
+        monkeypatch.setattr("builtins.input", answered)
+        assert drill._asked([blank]) is found
+    said = capsys.readouterr().out
+    assert "'x' is not a number" in said and "a step up the slope" in said and "Right." in said
+
+
+def test_an_answer_beside_a_sheet_is_refused(tmp_path):
+    code, _, err = cutaway("exercise", "chain-rule", "--answer", "1", "--pdf", tmp_path / "a.pdf")
+    assert code == 2 and "--answer beside a sheet" in err and not (tmp_path / "a.pdf").exists()

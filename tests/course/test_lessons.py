@@ -7,7 +7,12 @@ import pytest
 
 from cutaway.course import course_lessons, exercise_named, glossary_terms, lesson_named, run_lesson
 from cutaway.course.lesson_notebook import notebook_bytes
-from cutaway.course.lesson_source import lesson_paths, read_course_lesson
+from cutaway.course.lesson_source import (
+    LessonPart,
+    lesson_paths,
+    read_course_lesson,
+    studio_command,
+)
 from cutaway.errors import DataError, OptionError
 from tests.cli.in_process import cutaway
 
@@ -80,6 +85,18 @@ def test_the_command_prints_a_lesson_with_what_its_cells_show():
     assert code == 0 and all(lesson.name in out for lesson in course_lessons())
     code, _, err = cutaway("learn", "neurn")
     assert code == 2 and "neuron" in err
+
+
+@pytest.mark.slow
+def test_a_recorded_studio_is_named_as_a_command_where_no_page_is():
+    code, out, _ = cutaway("learn", "perceptron")
+    assert code == 0 and "cutaway studio xor" in out
+    cells = json.loads(notebook_bytes(lesson_named("perceptron")))["cells"]
+    assert any("cutaway studio xor" in cell["source"] for cell in cells)
+    assert all(cell["source"].strip() for cell in cells)
+    given = {"layers": "8,4", "frames": "9"}
+    part = LessonPart("studio", "", "students", given)
+    assert studio_command(part) == "cutaway studio --target passed --layers 8,4"
 
 
 GOOD = "---\nquestion: Why?\nminutes: 20\n---\n\n# Title\n\n```{code-cell}\n1 + 1\n```\n"

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import cutaway as ct
+from cutaway.data import Folds
 from cutaway.data.target import Target
 from cutaway.doctor import changes, diagnosis
 from cutaway.doctor.sources import options_with, plan_of
@@ -48,6 +49,10 @@ def test_all_rows_train_and_each_is_held_out_from_as_many_networks_as_there_are_
     assert len(experiment.training) == len(experiment.validation) == ROWS
     np.testing.assert_array_equal(experiment.dealt.held_out.sum(axis=1), 2)
     assert "160 rows in 4 folds for 8 networks" in experiment.data_line
+    apart = dataclasses.replace(
+        experiment, folds=Folds.deal(np.arange(ROWS) % 2, 4, seed=0, apart=0.1)
+    )
+    assert apart.data_line.endswith("predicted by 1 that has not seen it; 16 train none")
 
 
 def test_numbers_have_waves_and_categories_small_vectors():
