@@ -218,15 +218,17 @@ class Session:
         if unit in PHASES:
             self.phase = unit
         else:
-            training = next(iter(self.lanes)).training
-            steps = 1 if unit == "update" else count
-            if unit == "epoch":
-                steps = count * training.steps_per_epoch - training.position.step
-            if unit == "update" and self.phase is None:
-                self.phase = "backward"  # whoever updates has gone forward and backward
-            self._to_run, self.phase = steps, None
+            self._to_run += self._steps_of(unit, count)  # after those that still have to run
+            self.phase = None
         self._is_new = True
         self.say_state()
+
+    def _steps_of(self, unit: str, count: int) -> int:
+        if unit != "epoch":
+            return 1 if unit == "update" else count
+        training = next(iter(self.lanes)).training
+        per_epoch = training.steps_per_epoch
+        return count * per_epoch - (training.position.step + self._to_run) % per_epoch
 
     def _expect_rows(self) -> None:
         if not self.subject.can_train:

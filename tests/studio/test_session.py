@@ -50,6 +50,34 @@ def test_forward_backward_and_update_one_by_one_give_the_weights_of_fit():
         expect_equal(state_of(watcher), fitted(2))
 
 
+@pytest.mark.parametrize(
+    ("units", "steps"),
+    [
+        (["batch"] * 3, 3),
+        (["batch", "epoch"], 5),  # 5 batches are an epoch: the second ends the first epoch
+        (["epoch", "batch", "epoch"], 10),
+        (["epoch", "epoch"], 10),
+        (["forward", "update", "backward", "update", "batch"], 3),
+    ],
+)
+def test_no_click_is_lost_that_comes_before_the_last_one_was_obeyed(units, steps):
+    with Watcher(new_subject()) as watcher:
+        watcher.session._todo.put(lambda: [watcher.send(type="step", unit=one) for one in units])
+        watcher.frame_at(steps)
+
+
+def test_a_pause_forgets_the_steps_that_still_have_to_run():
+    with Watcher(new_subject()) as watcher:
+        watcher.session._todo.put(
+            lambda: [
+                watcher.send(type="step", unit="epoch"),
+                watcher.send(type="pause"),
+                watcher.send(type="step", unit="batch"),
+            ]
+        )
+        watcher.frame_at(1)
+
+
 def test_the_phases_show_the_loss_and_the_gradients_of_the_next_step():
     subject = new_subject()
     training = StepwiseTraining(
