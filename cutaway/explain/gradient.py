@@ -269,9 +269,9 @@ class GradientStory(Story):
         return f"in {counted(self.count)} path{'' if self.count == 1 else 's'}"
 
     def _which(self) -> str:
-        if not self._is_zero():
-            return "strongest path"
-        return "path" if self.count == 1 else "first path"
+        if self.count == 1:
+            return "path"
+        return "first path" if self._is_zero() else "strongest path"
 
     def latex(self) -> str:
         shown = self.paths[:1]
@@ -382,7 +382,7 @@ def _arithmetic(steps, value, names) -> str:
     above, below = steps
     found = slope_at(above.node, above.element, below.element, value)
     if found is not None:
-        return found.steps()[0]
+        return found.calculable().steps()[0]
     if above.node is names.graph.result or names.graph.term_of(above.node) is not None:
         return slope_of_loss(above.node, below.element, value, names)
     return ""

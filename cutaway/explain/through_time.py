@@ -49,6 +49,7 @@ class ThroughTime(Story):
         value: the engine's gradient.
         steps: [TimeStep] in the order of time.
         states: {time: √(mean of (∂L/∂h)²) over the units}: how strong the gradient is there.
+        cells: the same of ∂L/∂c, of an LSTM; otherwise {}.
     """
 
     def __init__(self, trace, jacobians: LocalJacobians, names: ElementNames, path, index):
@@ -73,12 +74,8 @@ class ThroughTime(Story):
             self._step(time, user, node, grads) for time, user in sorted(uses, key=_by_time)
         ]
         layer = next(user.module for _, user in uses)
-        self.states = {
-            n.label[1]: float(np.sqrt(np.mean(np.asarray(grads.get(n.number, 0.0)) ** 2)))
-            for n in graph.nodes
-            if n.label is not None and n.label[0] == "h" and n.module == layer
-        }
-        self.states = dict(sorted(self.states.items()))
+        self.states = _sizes(graph, grads, layer, "h")
+        self.cells = _sizes(graph, grads, layer, "c")
 
     def _step(self, time, user, node, grads) -> TimeStep:
         place = next(k for k, s in enumerate(user.sources) if s is node)
@@ -138,36 +135,29 @@ class ThroughTime(Story):
             rows.append([f"  {left} other steps, smaller ones", "", f"= {number(rest)}"])
         rows.append([f"  sum: ∂L/∂{self.name}", "", f"= {number(self.value, 6)}"])
         lines += align(rows)
-        return "\n".join([*lines, "", *self._strength(width)])
+        if self.states:
+            lines += ["", *self._strength("∂L/∂h", self.states, width)]
+        if self.cells:
+            lines += ["", *self._strength("∂L/∂c, of the cell,", self.cells, width)]
+        return "\n".join([*lines, *textwrap.wrap(self.note(), width)])
 
-    def _strength(self, width) -> list:
-        """How the gradient of the state changes backward in time, as bars of characters."""
-        if not self.states:
-            return []
-        lines = ["Size of ∂L/∂h at each step (root mean square over the units):"]
-        shown = list(self.states.items())[-STEPS:]
+    def _strength(self, what, sizes, width) -> list:
+        """How a gradient changes backward in time, as bars of characters."""
+        lines = [f"Size of {what} at each step (root mean square over the units):"]
+        shown = list(sizes.items())[-STEPS:]
         largest = max(value for _, value in shown) or 1.0
         rows = [[f"  t={time + 1}", number(value)] for time, value in shown]
         aligned = align(rows, "<>")
         room = width - max(map(len, aligned)) - 2
         for line, (_, value) in zip(aligned, shown, strict=True):
             lines.append(f"{line}  {'*' * round(value / largest * room)}".rstrip())
-        return [*lines, *textwrap.wrap(self.note(), width)]
+        return lines
 
     def note(self) -> str:
-        """Whether the gradient vanishes or grows backward in time, in a sentence."""
-        values = list(self.states.values())
-        first, last = values[0], values[-1]
-        if len(values) < 2 or not last:
-            return ""
-        if first == 0:
-            return f"No gradient reaches t=1 from t={len(values)}."
-        each = (first / last) ** (1 / (len(values) - 1))
-        factor = number(first / last, 3)
-        return (
-            f"From t={len(values)} back to t=1 it is multiplied by {factor}: by {number(each, 3)} "
-            "per step, on average."
-        )
+        """Whether the gradient vanishes or grows backward in time, in a sentence or two."""
+        if not self.cells:
+            return _course("it", self.states)
+        return " ".join(filter(None, (_course("∂L/∂h", self.states), _course("∂L/∂c", self.cells))))
 
     def option(self) -> str:
         """The option of `cutaway explain` that shows it."""
@@ -190,6 +180,7 @@ class ThroughTime(Story):
                 for step in self.steps
             ],
             "states": {str(time): value for time, value in self.states.items()},
+            "cells": {str(time): value for time, value in self.cells.items()},
         }
 
     def plot(self, axes=None):
@@ -198,8 +189,14 @@ class ThroughTime(Story):
             figure = new_figure(6.4, 3.6)
             upper, axes = figure.subplots(2, 1, sharex=True)
             times = [time + 1 for time in self.states]
-            upper.plot(times, list(self.states.values()), marker="o", markersize=3, color=BLUE)
+            upper.plot(times, list(self.states.values()), marker="o", markersize=3, color=BLUE,
+                       label="∂L/∂h")  # fmt: skip
             upper.set_ylabel("size of ∂L/∂h")
+            if self.cells:
+                upper.plot(times, list(self.cells.values()), marker="s", markersize=3, color=ORANGE,
+                           label="∂L/∂c")  # fmt: skip
+                upper.set_ylabel("size")
+                upper.legend()
             upper.set_ylim(bottom=0)
         steps = [step.time + 1 for step in self.steps]
         axes.bar(steps, [step.contribution for step in self.steps], color=ORANGE)
@@ -215,6 +212,32 @@ class ThroughTime(Story):
             f'<figure class="scroll">{drawing}</figure>{super().html()}'
             f'<div class="chart scroll">{svg_of(self.plot().figure)}</div>'
         )
+
+
+def _sizes(graph, grads, layer, symbol) -> dict:
+    """{time: √(mean of (∂L/∂state)²) over the units}, of a state of a layer."""
+    found = {
+        n.label[1]: float(np.sqrt(np.mean(np.asarray(grads.get(n.number, 0.0)) ** 2)))
+        for n in graph.nodes
+        if n.label is not None and n.label[0] == symbol and n.module == layer
+    }
+    return dict(sorted(found.items()))
+
+
+def _course(what, sizes) -> str:
+    """What becomes of a gradient backward in time."""
+    values = list(sizes.values())
+    if len(values) < 2 or not values[-1]:
+        return ""
+    first, last = values[0], values[-1]
+    if first == 0:
+        begin = "No gradient" if what == "it" else f"No {what}"
+        return f"{begin} reaches t=1 from t={len(values)}."
+    each, factor = (first / last) ** (1 / (len(values) - 1)), number(first / last, 3)
+    return (
+        f"From t={len(values)} back to t=1 {what} is multiplied by {factor}: by {number(each, 3)} "
+        "per step, on average."
+    )
 
 
 def is_used_over_time(graph, path: str) -> bool:

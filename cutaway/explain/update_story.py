@@ -1,5 +1,6 @@
 """UpdateStory: one step of one weight as text, LaTeX, numbers and plot."""
 
+import math
 import textwrap
 import unicodedata
 
@@ -12,6 +13,7 @@ from cutaway.story.text import WIDTH, Story, latex_number, number
 from cutaway.story.told_html import ACROSS, told_html
 
 MEANING = 38  # column where the meaning of a line starts, if its formula ends before
+EPSILON = float(np.finfo(np.float64).eps)
 NO_BREAK = "\u00a0"  # a space at which lines are not wrapped
 
 
@@ -94,7 +96,8 @@ class UpdateStory(Story):
 
     def _givens(self):
         move = self.move
-        given = [("w", number(move.before, move.digits), "current weight")]
+        called = "current bias, called w below" if self._is_bias() else "current weight"
+        given = [("w", number(move.before, move.digits), called)]
         given.append(("g", number(move.gradient), "gradient ∂L/∂w"))
         if not any(term.symbol == "η" for term in move.terms or ()):
             given.append(("η", number(move.lr), "learning rate"))
@@ -103,6 +106,18 @@ class UpdateStory(Story):
         value_width = max(len(value) for _, value, _ in given)
         for symbol, value, what in given:
             yield f"  {_pad(symbol, self._symbol_width())} = {value:<{value_width}}  {what}"
+
+    def _is_bias(self) -> bool:
+        return self.move.path.rpartition(".")[2] == "bias"
+
+    def _what(self) -> str:
+        return "bias" if self._is_bias() else "weight"
+
+    def _change(self) -> str:
+        """Δw, with the digits that a difference of float64 numbers still has."""
+        move = self.move
+        step = abs(self.change) / (EPSILON * max(abs(move.before), abs(move.after)) or 1.0)
+        return number(self.change, max(1, min(4, int(math.log10(step))))) if step > 1 else "0"
 
     def _symbol_width(self):
         symbols = [*self.move.slots, *(term.symbol for term in self.move.terms or ())]
@@ -165,7 +180,7 @@ class UpdateStory(Story):
         rate = self.effective_rate
         if rate is not None and np.isfinite(rate):
             ratio = number(rate / move.lr, 3)
-            yield f"The effective learning rate of this weight, η_eff, is {ratio} times η."
+            yield f"The effective learning rate of this {self._what()}, η_eff, is {ratio} times η."
         if move.slots and np.isfinite(move.gradient):
             plain = 0.0 - move.lr * move.gradient  # no -0
             yield f"Plain gradient descent would have changed it by -η g = {number(plain)}."
@@ -188,13 +203,15 @@ class UpdateStory(Story):
         move, change = self.move, self.change
         if not np.isfinite(change):
             source = "the gradient" if not np.isfinite(move.gradient) else "a term above"
-            return f"The weight becomes {number(move.after)}, because {source} is not finite."
+            return (
+                f"The {self._what()} becomes {number(move.after)}, because {source} is not finite."
+            )
         if change == 0:
-            return "The weight does not change."
-        step = f"The step is Δw = {number(change)}"
+            return f"The {self._what()} does not change."
+        step = f"The step is Δw = {self._change()}"
         if self.relative is None:
             return f"{step}, from 0."
-        step += f", {number(100 * self.relative, 3)}% of the weight"
+        step += f", {number(100 * self.relative, 3)}% of the {self._what()}"
         if _rounded(move.after, move.dtype) == _rounded(move.before, move.dtype):
             return f"{step}: too small to change the {move.dtype} value."
         return f"{step}."
@@ -304,7 +321,7 @@ class UpdateStory(Story):
             linestyle="--",
             marker="o",
             markevery=[1],
-            label=f"this step: Δw = {number(self.change)}",
+            label=f"this step: Δw = {self._change()}",
         )
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("step")

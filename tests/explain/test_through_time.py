@@ -94,3 +94,26 @@ def test_one_window_of_a_convolution():
     assert "·" in found.text() and "<table" in found.html()
     with pytest.raises(OptionError, match="no convolution"):
         why.window("2", (0,))
+
+
+def test_the_cell_of_an_lstm_carries_the_gradient_where_its_state_does_not():
+    layer = ct.LSTM(1, 1)
+    values = ([[6, 0, 2, 0]], [[0, 0, 0, 0]], [-3, 4, 0, 2])
+    for parameter, value in zip(layer.parameters(), values, strict=True):
+        parameter.data = np.array(value, np.float32)
+    net = ct.Sequential(layer, ct.nn.LastStep())
+    loss = ct.losses.mean_squared_error
+    story = ct.explain(net, [[1.0], [0.0], [0.0]], [1.0], loss=loss).through_time(
+        "0.layers.0.weight", (0, 0)
+    )
+    keep, out, cell = 1 / (1 + np.exp(-4.0)), 1 / (1 + np.exp(-2.0)), 0.0
+    for x in (1.0, 0.0, 0.0):
+        cell = keep * cell + np.tanh(2 * x) / (1 + np.exp(3 - 6 * x))
+    last = abs(2 * (out * np.tanh(cell) - 1)) * out * (1 - np.tanh(cell) ** 2)
+    expected = {0: last * keep**2, 1: last * keep, 2: last}  # ∂c_t/∂c_(t-1) is the forget gate
+    assert story.cells == pytest.approx(expected, rel=1e-6)
+    assert story.states[0] == story.states[1] == 0 < story.states[2]
+    text = " ".join(story.text().split())
+    assert (
+        "No ∂L/∂h reaches t=1 from t=3. From t=3 back to t=1 ∂L/∂c is multiplied by 0.964" in text
+    )
