@@ -1,13 +1,15 @@
 """Formulas of values that are composed of several operations: 0.5 · (24 - 21)²."""
 
 import functools
+import math
 import operator
 
 import numpy as np
 
 from cutaway.explain.graph import Node
 from cutaway.explain.names import ElementNames
-from cutaway.optim.terms import Quantity, function, named, sqrt
+from cutaway.optim.terms import Quantity, function, grouped, named, sqrt
+from cutaway.story.text import subscript
 
 LARGEST = 24  # leaves of a formula that is written out
 BINARY = {
@@ -85,7 +87,18 @@ class GraphFormula:
             return self._of(source, int(edges[k][0]))
         array = np.broadcast_to(np.asarray(node.record.arrays[k]), node.shape)
         value = float(array.ravel()[element])
-        return self._leaf("y" if id(tensor) in self._targets else None, value)
+        return self._leaf(self._target(tensor, node, element), value)
+
+    def _target(self, tensor, node, element) -> str | None:
+        """y, y_2 or y[row 3]: the name of an element of the targets; None for another constant."""
+        if id(tensor) not in self._targets:
+            return None
+        if tensor.shape != node.shape or not node.shape:
+            return "y"
+        row, *place = (int(i) for i in np.unravel_index(element, node.shape))
+        index = "_" + subscript(*place) if math.prod(node.shape[1:]) > 1 else ""
+        rows = f"[row {row + 1}]" if self._names.rows == node.shape[0] > 1 else ""
+        return f"y{index}{rows}"
 
     def _leaf(self, name, value):
         self._leaves += 1
@@ -99,5 +112,7 @@ class GraphFormula:
             raise KeyError(name)
         ((_, elements, _),) = self._jacobians.of(node).row(element)
         parts = [self._of(node.sources[0], int(at)) for at in elements]
+        if len(parts) > 1 and parts[0].kind in ("+", "-"):
+            parts[0] = grouped(parts[0])  # (y - ŷ[row 1]) + (y - ŷ[row 2])
         total = functools.reduce(operator.add, parts)
         return total / len(parts) if name == "mean" and len(parts) > 1 else total

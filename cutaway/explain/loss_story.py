@@ -113,7 +113,7 @@ class LossStory(Story):
             return "a function composed of operations"
         if self._is_whole or not self.parts:
             return self.operation
-        return ", ".join(dict.fromkeys(part.name for part in self.parts))
+        return "computed from " + ", ".join(dict.fromkeys(part.name for part in self.parts))
 
     def _called(self, part) -> str:
         """What the value of a part is called: L, if it is all of the loss."""

@@ -56,8 +56,16 @@ class Contestant:
 
     @property
     def verdict(self) -> str:
-        """The kind of the last point by its curvature, or "diverged"."""
-        return "diverged" if self.end is None else self.end.verdict
+        """The kind of the last point by its curvature, "diverging", or "diverged" if not finite.
+
+        On a slope, it diverges if it is higher than at the start and than in all of the first half.
+        """
+        if self.end is None:
+            return "diverged"
+        first_half = self.values[: (len(self.values) + 1) // 2]
+        if self.end.verdict == "slope" and self.values[-1] > first_half.max():
+            return "diverging"
+        return self.end.verdict
 
     @property
     def place(self):
@@ -136,11 +144,10 @@ class Race(Story):
         first, count = self.ranked()[0], len(self.racers)
         arrived = [racer for racer in self.racers if racer.reached is not None]
         if not arrived:
-            return (
-                f"None of {count} optimizers reaches a minimum in {self.steps:,} steps."
-                if count > 1
-                else f"{first.name} does not reach a minimum in {self.steps:,} steps."
-            )
+            if count == 1:
+                return f"{first.name} does not reach a minimum in {self.steps:,} steps."
+            none = "Neither" if count == 2 else "None"
+            return f"{none} of the {count} optimizers reaches a minimum in {self.steps:,} steps."
         told = f"{first.name} reaches a minimum after {first.reached:,} of {self.steps:,} steps"
         if count == 1:
             return f"{told}."
@@ -148,9 +155,9 @@ class Race(Story):
         if together > 1:
             return (
                 f"{together} optimizers reach a minimum first, after {first.reached:,} of "
-                f"{self.steps:,} steps; in all {len(arrived)} of {count} arrive."
+                f"{self.steps:,} steps; {_how_many(len(arrived), count)}."
             )
-        return f"{told}, before all others; in all {len(arrived)} of {count} optimizers arrive."
+        return f"{told}, before all others; {_how_many(len(arrived), count)}."
 
     def ends(self) -> list:
         """Where racers ended, but for slopes: place, kind of point, eigenvalues, who is there."""
@@ -409,6 +416,12 @@ def _rank(racer):
 
 def _first_bad(points) -> int:
     return int(np.flatnonzero(~np.isfinite(points).all(axis=1)).min(initial=len(points) - 1))
+
+
+def _how_many(arrived: int, count: int) -> str:
+    if arrived == count:
+        return "both arrive" if count == 2 else f"all {count} arrive"
+    return f"{arrived} of {count} optimizers {'arrives' if arrived == 1 else 'arrive'}"
 
 
 def _which(surface, minimum) -> str:

@@ -17,7 +17,7 @@ def ends(race) -> list:
     """
     places: list = []
     for racer in race.ranked():
-        if racer.end is None or racer.verdict == "slope":
+        if racer.verdict in ("diverged", "diverging", "slope"):
             continue
         for place, there in places:
             same = place.verdict == racer.verdict
@@ -40,7 +40,7 @@ def ends(race) -> list:
 
 
 def ends_text(race, width: int) -> str:
-    """`ends` as lines; "" if all are on slopes or diverged."""
+    """`ends` as lines; "" if all are on slopes or diverge."""
     rows = ends(race)
     if not rows:
         return ""

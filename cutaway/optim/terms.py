@@ -170,6 +170,17 @@ def function(kind: str, *arguments) -> Quantity:
     return _made(kind, *arguments)
 
 
+def grouped(x) -> Quantity:
+    """The same in brackets: (a - b) + (c - d), the terms of a sum that belong together.
+
+    Example:
+        >>> from cutaway.optim.terms import grouped, named
+        >>> grouped(named("a", 3) - named("b", 1)) + named("c", 2)
+        (a - b) + c = 4
+    """
+    return _made("()", x)
+
+
 def smaller(a, b) -> Quantity:
     return _made("min", a, b)
 
@@ -242,6 +253,7 @@ _COMPUTE = {
     "^": np.power,
     "neg": np.negative,
     "√": np.sqrt,
+    "()": np.positive,
     "min": np.minimum,
     "max": np.maximum,
     "exp": np.exp,
@@ -272,6 +284,8 @@ def _render(q, numbers, latex) -> tuple[str, int]:
             return text
         return rf"\left({text}\right)" if latex else f"({text})"
 
+    if q.kind == "()":
+        return part(0, ATOM), ATOM
     if q.kind in "+-":
         return f"{part(0, SUM)} {q.kind} {part(1, PRODUCT)}", SUM
     if q.kind == "neg" and numbers and q.parts[0].kind is None:
@@ -326,4 +340,6 @@ def _number(value, digits, latex) -> tuple[str, int]:
 def _latex_symbol(symbol: str) -> str:
     if symbol in LATEX:
         return LATEX[symbol]
-    return symbol if len(symbol) == 1 else rf"\mathrm{{{symbol}}}"
+    if len(symbol) == 1:
+        return symbol
+    return rf"\mathrm{{{symbol}}}".replace(" ", r"\ ")

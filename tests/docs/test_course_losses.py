@@ -49,7 +49,7 @@ def test_half_of_the_square_halves_loss_and_slope():
 def test_errors_with_their_sign_cancel():
     """22: Σ (y - ŷ) of errors of -3 and 3 is 0, where the squares give 9."""
     rows = [[24.0], [18.0]], [[21.0], [21.0]]
-    assert "21 - 24 + (21 - 18) = 0" in loss_of(*rows, lambda p, y: (y - p).sum())
+    assert "(21 - 24) + (21 - 18) = 0" in loss_of(*rows, lambda p, y: (y - p).sum())
     text = loss_of(*rows, losses.mean_squared_error)
     assert "(9 + 9) / 2 = 9, the mean" in text and "The loss is of one row; the cost" in text
 

@@ -120,3 +120,22 @@ def test_a_valley_is_undecided_however_its_floor_was_reached():
         found = surface.curvature(np.array([x, 3 / x]) + rng.normal(0, size, 2))
         assert found.verdict == "not decided", (x, found.reason)
         assert found.stationary["point"].prod() == pytest.approx(3, rel=1e-5)
+
+
+def test_steps_that_lead_away_are_told_from_a_slope_that_is_descended():
+    # SGD multiplies x by 1 - 2 η and y by 1 - 6 η: with η = 0.4, by 0.2 and -1.4
+    surface = formula_surface("x**2 + 3*y**2", start=(2, 1))
+    found = race(surface, ["sgd"], steps=60, lr=0.4)
+    assert found.racers[0].values[-1] == pytest.approx(3 * 1.4**120, rel=1e-3)
+    assert found.racers[0].verdict == "diverging" and not ends(found)
+    slow = race(surface, ["sgd"], steps=60, lr=0.001)
+    assert slow.racers[0].verdict == "slope"
+
+
+def test_how_many_arrive_is_told_in_words_that_fit_their_number():
+    surface = formula_surface("x**2 + 3*y**2", start=(2, 1))
+    both = race(surface, ["sgd", "momentum"], steps=300, lr=0.1).answer()
+    one = race(surface, ["sgd", "adagrad"], steps=60, lr=0.1).answer()
+    none = race(surface, ["sgd", "adagrad"], steps=3, lr=0.001).answer()
+    assert "both arrive" in both and "1 of 2 optimizers arrives" in one
+    assert none == "Neither of the 2 optimizers reaches a minimum in 3 steps."

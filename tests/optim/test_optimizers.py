@@ -434,7 +434,9 @@ def test_weight_decay_follows_its_schedule_also_in_a_compiled_step(name):
 
     scheduled = train(True, decay_schedule=schedule)
     np.testing.assert_allclose(scheduled, train(False, decay_schedule=schedule), rtol=1e-6)
-    assert scheduled[:5] == train(True)[:5] and scheduled[5] != train(True)[5]
+    plain = train(True)  # another program: it may round otherwise
+    np.testing.assert_allclose(scheduled[:5], plain[:5], rtol=1e-5)
+    assert abs(scheduled[5] - plain[5]) > 1e-3
     if name in ("sgd", "adamw"):
         factors = 1 - 0.125 * np.asarray(schedule(jnp.arange(1.0, 11.0)))
         np.testing.assert_allclose(scheduled, np.cumprod(factors), rtol=1e-6)
