@@ -132,8 +132,20 @@ def did_you_mean(name: str, known: Iterable) -> str:
     return f"choose one of: {shown}"
 
 
+def expect_one_tensor(x, *, where: str) -> None:
+    """Raise ShapeError if x is what a recurrent layer returns, or another tuple, list or dict."""
+    if isinstance(x, tuple | list | dict):
+        raise ShapeError(
+            f"{where}: the input is a {type(x).__name__} of {len(x)}, not one Tensor",
+            expected="one Tensor",
+            fix="after RNN, LSTM or GRU, which return (outputs, state), put nn.LastStep() or "
+            "nn.AllSteps(); otherwise pass one of its Tensors",
+        )
+
+
 def expect_axis(x, axis: int, size: int, *, where: str, name: str) -> None:
     """Raise ShapeError unless x.shape[axis] == size, the size that `name` set in layer `where`."""
+    expect_one_tensor(x, where=where)
     shape = tuple(x.shape)
     if len(shape) < (-axis if axis < 0 else axis + 1):
         raise ShapeError(

@@ -206,7 +206,7 @@ def _product_of(path, graph, layers) -> Node:
         return own[-1]
     known = ", ".join(dict.fromkeys(repr(n.module) for n in products))
     raise OptionError(
-        f"{path!r} is a {type(layers[path]).__name__}, which does not compute Wᵀ x + b",
+        f"{path!r} is {type(layers[path]).__name__}, which does not compute Wᵀ x + b",
         expected=f"a layer of neurons such as Linear; here {known or 'there is none'}",
         fix="forward(path, index) shows one element of any layer",
     )

@@ -2,9 +2,18 @@
 
 from typing import Any, overload
 
-from cutaway.errors import OptionError, ShapeError
+from cutaway.errors import OptionError, ShapeError, expect_one_tensor
 from cutaway.nn.layers import Linear
 from cutaway.nn.module import Module
+
+ONE_TENSOR = {  # kinds of layers that take one Tensor, never what a recurrent layer returns
+    "dense",
+    "convolution",
+    "recurrent",
+    "normalization",
+    "activation",
+    "dropout",
+}
 
 
 class Sequential(Module):
@@ -42,6 +51,8 @@ class Sequential(Module):
             return inputs[0]
         out = layers[0](*inputs)
         for layer in layers[1:]:
+            if isinstance(out, tuple) and layer.layer_kind in ONE_TENSOR:
+                expect_one_tensor(out, where=layer.label())
             out = layer(out)
         return out
 

@@ -225,6 +225,16 @@ def test_last_step_is_the_output_after_the_last_valid_step(name, bidirectional):
         np.testing.assert_array_equal(last[:, 4:], outputs.data[:, 0, 4:])
 
 
+@pytest.mark.parametrize(
+    "layer", [Linear(2, 1), ct.ReLU(), ct.Dropout(0.5), ct.LayerNorm(2), LSTM(2, 1)]
+)
+def test_a_layer_after_a_recurrent_one_names_what_selects_its_steps(layer):
+    for recurrent in (LSTM(1, 2), GRU(1, 2), RNN(1, 2)):
+        with pytest.raises(ShapeError, match=r"layer 1, \w+: the input is a tuple") as e:
+            Sequential(recurrent, layer)(np.ones((2, 3, 1)))
+        assert "nn.LastStep() or nn.AllSteps()" in str(e.value)
+
+
 def test_recurrent_layers_stand_in_a_sequential_and_in_its_summary():
     tokens = np.array([[1, 2, 3], [4, 0, 0]])
     one = Sequential(Embedding(5, 4), LSTM(4, 3, bidirectional=True), LastStep(), Linear(6, 1))
