@@ -100,11 +100,10 @@ def studio_command(part: LessonPart) -> str:
         >>> studio_command(LessonPart("studio", "", "xor"))
         'cutaway studio xor'
     """
-    if part.argument != "students":
-        return f"cutaway studio {part.argument}"
-    own = ("layers", "activation")
-    given = [f"--{name} {part.options[name]}" for name in own if name in part.options]
-    return " ".join(["cutaway studio --target passed", *given])
+    of_recording = ("frames", "epochs")
+    given = [f"--{k} {value}" for k, value in part.options.items() if k not in of_recording]
+    what = "--target passed" if part.argument == "students" else part.argument
+    return " ".join(["cutaway studio", what, *given])
 
 
 def lesson_paths() -> list[Path]:

@@ -1,5 +1,6 @@
 """What `cutaway studio` shows: points, data or a run, by how it is named."""
 
+import dataclasses
 import difflib
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def choose_subject(
         what: one of POINTS; the folder of a run; data, see runs.prepare; None: spirals.
         target, kind: of data, see runs.prepare.
         trust: whether the data may be read that another user's run names.
-        options: training options, as for runs.prepare.
+        options: training options, as for runs.prepare; for points those of PlaneTraining, and seed.
 
     Raises:
         OptionError: options that do not go with it, or points that are misspelled.
@@ -78,15 +79,18 @@ def _run(what, trust: bool, given: dict[str, Any]) -> Subject:
 def _points(name: str, given: dict[str, Any]) -> Subject:
     from cutaway.studio.origins.circle import circle
     from cutaway.studio.origins.gauss import gauss
+    from cutaway.studio.origins.plane_points import PlaneTraining
     from cutaway.studio.origins.spirals import spirals
     from cutaway.studio.origins.xor import xor
 
-    wrong = [option for option in given if option != "seed"]
+    own = [field.name for field in dataclasses.fields(PlaneTraining)]
+    wrong = [option for option in given if option not in ("seed", *own)]
     if wrong:
         raise OptionError(
             f"{wrong[0]} was given with {name}",
-            expected="no option but seed: network and optimizer are changed on the page",
-            fix=f"omit {wrong[0]}",
+            expected=f"seed, {', '.join(own)}, or no option",
+            fix=f"omit {wrong[0]}; what else can be changed is changed on the page",
         )
+    training = PlaneTraining(**{key: given.pop(key) for key in own if key in given})
     makers = {"spirals": spirals, "circle": circle, "gauss": gauss, "xor": xor}
-    return makers[name](**given)
+    return makers[name](training=training, **given)

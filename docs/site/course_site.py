@@ -53,6 +53,10 @@ class StudioDirective(SphinxDirective):
         "epochs": float,
         "layers": directives.unchanged,
         "activation": directives.unchanged,
+        "init": directives.unchanged,
+        "optimizer": directives.unchanged,
+        "lr": float,
+        "batch-size": directives.positive_int,
     }
 
     def run(self):
@@ -65,6 +69,7 @@ class StudioDirective(SphinxDirective):
             file.parent.mkdir(parents=True, exist_ok=True)
             if "layers" in given:
                 given["layers"] = tuple(map(int, given["layers"].split(",")))
+            given = {option.replace("-", "_"): value for option, value in given.items()}
             name, target = (None, "passed") if what == "students" else (what, None)
             ct.seed(0)
             record(choose_subject(name, target, options=given), file, **({"frames": 60} | how))

@@ -525,3 +525,19 @@ def test_misspelled_points_are_told_from_a_missing_file():
     assert "spirals, circle, gauss, xor" in str(caught.value)
     with pytest.raises(DataError, match=r"there is no pupils\.csv"):
         choose_subject("pupils.csv", "passed")
+
+
+def test_points_take_the_options_of_their_network_and_no_others():
+    how = {"layers": (3,), "activation": "relu", "init": "zeros", "optimizer": "sgd", "lr": 0.5}
+    subject = choose_subject("xor", options={**how, "batch_size": 4, "seed": 3})
+    net, optimizer = subject.program.net, subject.program.optimizer
+    assert (
+        repr(net[1]) == "ReLU()" and net[0].weight.shape == (2, 3) and not net[0].weight.data.any()
+    )
+    assert (type(optimizer).__name__, float(optimizer.lr)) == ("SGD", 0.5)
+    assert subject.batch_size == 4 and subject.seed == 3
+    with pytest.raises(OptionError, match="patience was given with xor"):
+        choose_subject("xor", options={"patience": 3})
+    for wrong in ({"layers": (0,)}, {"activation": "rule"}, {"lr": -1.0}, {"batch_size": 0}):
+        with pytest.raises(OptionError):
+            choose_subject("xor", options=wrong)

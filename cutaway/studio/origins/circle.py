@@ -2,19 +2,21 @@
 
 import numpy as np
 
-from cutaway.studio.origins.plane_points import PointSubject, halves, plane_subject
+from cutaway.studio.origins.plane_points import PlaneTraining, PointSubject, halves, plane_subject
 
 RADIUS = 5.0
 INSIDE, OUTSIDE = (0.0, 0.5), (0.7, 1.0)  # of the radius
 
 
-def circle(points: int = 500, noise: float = 0.0, seed: int = 0) -> PointSubject:
+def circle(
+    points: int = 500, noise: float = 0.0, seed: int = 0, training: PlaneTraining | None = None
+) -> PointSubject:
     """A disk inside a ring.
 
     Args:
-        points, noise, seed: see plane_subject.
+        points, noise, seed, training: see plane_subject.
     """
-    return plane_subject("A disk in a ring", _draw, points, noise, seed)
+    return plane_subject("A disk in a ring", _draw, points, noise, seed, training)
 
 
 def _draw(points: int, noise: float, rng):

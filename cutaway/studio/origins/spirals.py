@@ -2,16 +2,18 @@
 
 import numpy as np
 
-from cutaway.studio.origins.plane_points import PointSubject, halves, plane_subject
+from cutaway.studio.origins.plane_points import PlaneTraining, PointSubject, halves, plane_subject
 
 RADIUS, TURNS = 5.0, 1.75
 
 
-def spirals(points: int = 500, noise: float = 0.0, seed: int = 0) -> PointSubject:
+def spirals(
+    points: int = 500, noise: float = 0.0, seed: int = 0, training: PlaneTraining | None = None
+) -> PointSubject:
     """Two spirals.
 
     Args:
-        points, noise, seed: see plane_subject.
+        points, noise, seed, training: see plane_subject.
 
     Example:
         >>> from cutaway.studio.origins.spirals import spirals
@@ -19,7 +21,7 @@ def spirals(points: int = 500, noise: float = 0.0, seed: int = 0) -> PointSubjec
         >>> subject.x.shape, len(subject.training), [column.name for column in subject.inputs]
         ((500, 2), 400, ['x1', 'x2'])
     """
-    return plane_subject("Two spirals", _draw, points, noise, seed)
+    return plane_subject("Two spirals", _draw, points, noise, seed, training)
 
 
 def _draw(points: int, noise: float, rng):

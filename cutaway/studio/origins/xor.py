@@ -2,18 +2,20 @@
 
 import numpy as np
 
-from cutaway.studio.origins.plane_points import PointSubject, plane_subject
+from cutaway.studio.origins.plane_points import PlaneTraining, PointSubject, plane_subject
 
 EDGE, GAP = 5.0, 0.3  # of the square; between the quadrants
 
 
-def xor(points: int = 500, noise: float = 0.0, seed: int = 0) -> PointSubject:
+def xor(
+    points: int = 500, noise: float = 0.0, seed: int = 0, training: PlaneTraining | None = None
+) -> PointSubject:
     """Exclusive or: four squares, which no line divides.
 
     Args:
-        points, noise, seed: see plane_subject.
+        points, noise, seed, training: see plane_subject.
     """
-    return plane_subject("Exclusive or", _draw, points, noise, seed)
+    return plane_subject("Exclusive or", _draw, points, noise, seed, training)
 
 
 def _draw(points: int, noise: float, rng):
