@@ -18,12 +18,19 @@ Nature 323.
 import itertools
 
 from cutaway.errors import OptionError
-from cutaway.nn import Dropout, Linear, Perceptron, ReLU, Sequential, init
+from cutaway.nn import Dropout, Linear, Module, Perceptron, ReLU, Sequential, init
 
 __all__ = ["Perceptron", "mlp"]
 
 
-def mlp(sizes, *, activation=ReLU, output=None, dropout: float = 0.0, weights=None) -> Sequential:
+def mlp(
+    sizes,
+    *,
+    activation: type[Module] | None = ReLU,
+    output: type[Module] | None = None,
+    dropout: float = 0.0,
+    weights=None,
+) -> Sequential:
     """Dense layers of the given sizes, with an activation after each but the last.
 
     Args:
