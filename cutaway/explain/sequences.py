@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from cutaway.engine import Tensor
-from cutaway.errors import OptionError, ShapeError
+from cutaway.errors import OptionError, ShapeError, counted
 from cutaway.explain.batching import run_one
 from cutaway.explain.layerwise import find_layer, frozen, output_of, plain_forward, replaced
 from cutaway.nn import GRU, LSTM, RNN, Module, MultiHeadAttention
@@ -197,7 +197,7 @@ class AttentionMaps(Story):
         lines = ["Attention: for each token and head, the key with the largest weight"]
         for path, weights in self.values.items():
             heads, queries, _ = weights.shape
-            lines += ["", f"layer {path}, {heads} heads"]
+            lines += ["", f"layer {path}, {counted(heads, 'head')}"]
             rows = [["token", *(f"head {h}" for h in range(heads))]]
             for q in range(min(queries, LINES)):
                 best = weights[:, q].argmax(axis=-1)
