@@ -144,3 +144,7 @@ def test_a_number_in_the_text_that_is_none_is_refused(tmp_path):
 def test_a_lesson_that_there_is_not_is_named():
     with pytest.raises(OptionError, match="no lesson 'neurn'"):
         lesson_named("neurn")
+
+
+def test_every_claim_of_the_notes_has_its_place():
+    assert sorted(claims()) == list(range(1, 79))
