@@ -116,6 +116,11 @@ class DecisionThreshold(msgspec.Struct, frozen=True):
         return int(matrix[k, k]), int(matrix[:, k].sum()), int(matrix[k].sum())
 
 
+def decision_json(decision: DecisionThreshold | None) -> dict | None:
+    """The threshold as JSON values, for preprocessing.json."""
+    return None if decision is None else msgspec.to_builtins(decision)
+
+
 def stored_decision(value: dict) -> DecisionThreshold | None:
     """The threshold of a preprocessing.json; None if it has none.
 

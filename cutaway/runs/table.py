@@ -21,7 +21,7 @@ from cutaway.errors import OptionError, counted
 from cutaway.losses import LOSSES, expects
 from cutaway.nn import seed
 from cutaway.runs import table_recipe, target_trial
-from cutaway.runs.decision import DecisionThreshold, stored_decision
+from cutaway.runs.decision import DecisionThreshold, decision_json, stored_decision
 from cutaway.runs.experiment import IN_MEMORY, Experiment, write_report
 from cutaway.runs.finished_run import Run
 from cutaway.runs.fold_ensemble import CrossFittedExperiment, EnsembleExperiment
@@ -56,7 +56,7 @@ class TableRows(Preprocessing):
         return {
             **self.fitted.to_json(),
             "interval": interval_json(self.interval),
-            "decision": None if self.decision is None else msgspec.to_builtins(self.decision),
+            "decision": decision_json(self.decision),
             "reading": None if self.reading is None else dataclasses.asdict(self.reading),
         }
 

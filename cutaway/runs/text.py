@@ -24,6 +24,7 @@ from cutaway.data.wordpiece import WordPiece
 from cutaway.errors import DataError, OptionError, did_you_mean
 from cutaway.files.limits import expect_bytes
 from cutaway.nn import seed
+from cutaway.runs.decision import DecisionThreshold, decision_json
 from cutaway.runs.experiment import IN_MEMORY, Experiment
 from cutaway.runs.interval import PredictionInterval, interval_json
 from cutaway.runs.networks import DEFAULT_LOSSES, build_network
@@ -52,6 +53,7 @@ class TextForm(msgspec.Struct):
     target: dict
     tokenizer: str
     interval: PredictionInterval | None = None
+    decision: DecisionThreshold | None = None
     reading: TableReading | None = None
 
 
@@ -95,7 +97,7 @@ class TextRows(Preprocessing):
         kind = WordPiece if found.tokens == PIECES else Tokenizer
         tokenizer = kind.from_json(found.tokenizer)
         rows = cls(found.column, found.tokens, tokenizer, found.length, target, found.reading)
-        rows.interval = found.interval
+        rows.interval, rows.decision = found.interval, found.decision
         return rows
 
     def to_json(self) -> dict:
@@ -108,6 +110,7 @@ class TextRows(Preprocessing):
             "target": self.target.to_json(),
             "tokenizer": self.tokenizer.to_json(),
             "interval": interval_json(self.interval),
+            "decision": decision_json(self.decision),
             "reading": None if self.reading is None else dataclasses.asdict(self.reading),
         }
 

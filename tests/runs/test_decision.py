@@ -12,6 +12,7 @@ from cutaway.errors import OptionError
 from cutaway.runs import Run, TableOptions, prepare_table, train_table
 from cutaway.runs.decision import DecisionThreshold
 from cutaway.runs.explain import explain_row
+from tests.cli.in_process import cutaway
 
 RNG = np.random.default_rng(3)
 ROWS = 400
@@ -144,3 +145,30 @@ def test_a_stored_threshold_outside_of_0_to_1_is_refused(trained):
     value["decision"]["value"] = 1.5
     with pytest.raises(ValueError, match=r"\.value"):
         type(run.preprocessing).from_json(value)
+
+
+@pytest.mark.slow
+def test_the_threshold_of_a_rare_kind_of_text_is_kept_with_the_run(tmp_path):
+    rng = np.random.default_rng(0)
+    common, rare = (
+        ["the", "cat", "sat", "on", "a", "mat"],
+        ["win", "free", "cash", "now", "the", "a"],
+    )
+    lines = []
+    for _ in range(1500):
+        is_rare = rng.random() < 0.12
+        words = rng.choice(rare if is_rare else common, 4)
+        lines.append(f"{'spam' if is_rare else 'ham'}\t{' '.join(words)}")
+    path = tmp_path / "messages.txt"
+    path.write_text("\n".join(lines) + "\n")
+    code, out, _ = cutaway("train", path, "--out", tmp_path / "run", "--epochs", 3)
+    assert code == 0 and "is predicted from a probability of" in " ".join(out.split())
+    run = Run.open(tmp_path / "run")
+    threshold = run.preprocessing.decision
+    assert threshold is not None
+    code, *_ = cutaway("predict", tmp_path / "run", path, "--out", tmp_path / "p.csv")
+    table = pl.read_csv(tmp_path / "p.csv", separator="\t")  # as the input has it
+    p = table["probability of spam"].to_numpy()
+    np.testing.assert_array_equal(table["prediction"] == "spam", p >= threshold.value)
+    code, out, _ = cutaway("explain", tmp_path / "run", "--row", 0)
+    assert code == 0 and "the threshold" in out
