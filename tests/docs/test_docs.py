@@ -52,6 +52,16 @@ def test_examples_that_are_not_run_use_only_what_they_make_or_import():
         assert {node.id for node in names} <= made | {*dir(builtins)}, test.name
 
 
+@pytest.mark.parametrize("page", ["photographs", "texts"])
+def test_the_python_of_a_guide_runs_alone(page):
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.DOTALL
+    )
+    scope = {}
+    exec(block, scope)
+    assert scope["history"]["loss"][-1] < scope["history"]["loss"][0]
+
+
 def test_the_python_of_the_pages_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     scope = {}
