@@ -123,7 +123,7 @@ def standardizing_of_network(spec: dict, x, names: list, what: str) -> dict:
 
     Args:
         spec: of the network, with the "mean" and "std" of each channel.
-        names: of the channels; [] for their numbers.
+        names: of the channels; [] for their numbers, or for nothing if there is one.
         what: the positions are: "pixel".
     """
     place = tuple(size // 2 for size in x.shape[1:-1])
@@ -135,7 +135,7 @@ def standardizing_of_network(spec: dict, x, names: list, what: str) -> dict:
             break
         value = float(x[(0, *place, c)])
         written = equation("({0:n} - {1}) / {2}", _standardized, value, mean, std)
-        channel = f" {names[c]}" if names else ""
+        channel = f" {names[c]}" if names else f", channel {c + 1}" * (len(spec["mean"]) > 1)
         lines.append(f"{what} ({at}){channel}: {number(value)} -> {written}")
     return {what: [f"the first layer standardizes every {what}; for example:", *lines]}
 

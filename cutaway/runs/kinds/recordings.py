@@ -70,7 +70,8 @@ class RecordingKind(DataKind):
     def encoding(self, rows: "RecordingRows", x, frame, spec):
         from cutaway.runs.row_encoding import standardizing_of_network
 
-        return standardizing_of_network(spec, x, [], "value of the spectrogram")
+        bands = [f"in band {k + 1}" for k in range(x.shape[-1])]
+        return standardizing_of_network(spec, x, bands, "value of the spectrogram")
 
     def baselines(self, experiment):
         from cutaway.runs.baselines import flat_baselines
