@@ -14,6 +14,11 @@ DEEP = {"layers": (6,) * 6, "optimizer": "sgd"}
 
 def last_losses(what: str, epochs: int, **options):
     """(training, validation, lowest validation loss) of a training like a recorded one."""
+    return trained(what, epochs, **options)[0]
+
+
+def trained(what: str, epochs: int, **options):
+    """(last losses, network)."""
     students = what == "students"
     subject = choose_subject(None if students else what, "passed" if students else None,
                              options=options)  # fmt: skip
@@ -26,7 +31,8 @@ def last_losses(what: str, epochs: int, **options):
         batch_size=subject.batch_size,
         progress=False,
     )
-    return history["loss"][-1], history["val_loss"][-1], min(history["val_loss"])
+    losses = history["loss"][-1], history["val_loss"][-1], min(history["val_loss"])
+    return losses, subject.program.net
 
 
 @pytest.mark.slow
@@ -35,8 +41,10 @@ def test_what_lessons_say_of_their_recordings_is_so():
     assert abs(deep - LN_2) < 0.03
     mended, *_ = last_losses("circle", 45, activation="relu", init="he_normal", lr=0.1, **DEEP)
     assert mended < 0.1
-    zeros, *_ = last_losses("circle", 45, init="zeros")
-    assert abs(zeros - LN_2) < 0.03
+    (zeros, *_), net = trained("circle", 45, init="zeros")
+    assert (
+        abs(zeros - LN_2) < 0.03 and not net[0].weight.data.any() and not net[2].weight.data.any()
+    )
     training, validation, lowest = last_losses("students", 120, layers=(64, 64))
     assert training < lowest < 0.98 * validation
     slow, *_ = last_losses("circle", 45, optimizer="sgd", lr=0.01)
