@@ -73,7 +73,7 @@ class Blank:
         if self.terms:
             total = " + ".join(name for name, _ in self.terms).replace("+ -", "- ")
             return f"It is the sum {total}."
-        return "See what is asked for, and try it with fewer steps at once."
+        return "Compute it in smaller steps, and compare with the solution."
 
     def all_mistakes(self) -> list[Mistake]:
         """The own ones, then those of any product or sum; none is as good as the right value."""
