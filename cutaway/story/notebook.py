@@ -52,6 +52,8 @@ _STYLE = """
 @ mtd { padding: .25em 0; border: 0; text-align: center; }
 @ mtd[columnalign="right"] { text-align: right; }
 @ mtd[columnalign="left"] { text-align: left; }
+@ mtable.matrix { border: solid currentColor; border-width: 0 1.5px; border-radius: 5px; }
+@ mtable.matrix > mtr > mtd { padding: .12em .45em; text-align: right; }
 @ .exact { border-bottom: 1px dotted var(--line); cursor: help; }
 @ math .exact { border-bottom: 0; text-decoration: underline dotted var(--soft); }
 @ .chart svg { max-width: 100%; height: auto; }
