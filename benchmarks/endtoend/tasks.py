@@ -1,0 +1,5 @@
+"""The tasks by their names."""
+
+from .mnist import MNIST
+
+TASKS = {task.name: task for task in (MNIST,)}
