@@ -136,7 +136,8 @@ def test_a_browser_is_opened_where_there_is_a_screen_of_the_user(platform, envir
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["spirals", "--lr", "0.1"], "lr was given with spirals"),
+        (["spirals", "--patience", "3"], "patience was given with spirals"),
+        (["spirals", "--lr", "-1"], "lr is -1"),
         (["xor", "--target", "passed"], "target was given with xor"),
         (["no-such-file.csv"], "no-such-file.csv"),
         (["--port", "70000"], "--port is 70000"),

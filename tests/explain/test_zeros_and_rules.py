@@ -116,7 +116,7 @@ def test_a_layer_is_a_matrix_product_with_its_numbers():
     rows = ct.explain(net, [[2.0, 4.0], [1.0, 1.0]]).layer("0")
     assert "Z^(1) = X W^(1) + b^(1)" in str(rows) and "[row 1]" not in str(rows)
     np.testing.assert_allclose(rows.values.out, [[4.25, 7.0], [1.75, 0.0]])
-    with pytest.raises(OptionError, match=r"'1' is a ReLU, which does not compute"):
+    with pytest.raises(OptionError, match=r"'1' is ReLU, which does not compute"):
         ct.explain(net, [2.0, 4.0]).layer("1")
 
 
