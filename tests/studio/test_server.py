@@ -26,12 +26,16 @@ from cutaway.studio.server import Certificate, StudioServer, import_uvicorn
 from tests.studio.conftest import INDEX, Browser, ListeningSession, message
 
 
-def closed_with(link) -> int:
-    """The code with which the server closes a WebSocket; what it sends before is read."""
+def closed_with(link) -> int | None:
+    """The code with which the server closes a WebSocket; what it sends before is read.
+
+    None if the connection was reset before the code was read: a server that closes with a part of
+    a message unread does that to its client.
+    """
     with pytest.raises(ConnectionClosed) as ended:
         while True:
             link.recv(timeout=10)
-    return ended.value.rcvd.code
+    return None if ended.value.rcvd is None else ended.value.rcvd.code
 
 
 def hello(token) -> str:
@@ -95,7 +99,7 @@ def test_a_message_above_one_mebibyte_is_closed_and_one_below_is_heard(browser):
         assert len(visitor.commands[0]["pad"]) == 2**20 - 30
         with contextlib.suppress(ConnectionClosed):
             link.send("a" * 2**21)
-        assert closed_with(link) == 1009
+        assert closed_with(link) in (1009, None)
         assert visitor.left.wait(10)
     with browser.open() as link:
         with contextlib.suppress(ConnectionClosed):
